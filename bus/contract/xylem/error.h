@@ -2,6 +2,8 @@
 #ifndef XYLEM_ERROR_H
 #define XYLEM_ERROR_H
 
+#include <stdbool.h>
+
 #include <xylem/visible.h>
 
 /*
@@ -51,7 +53,7 @@ struct xylem_error_row {
 	int http_status;
 	const char *xmpp_type;
 	const char *xmpp_condition;
-	_Bool transient;
+	bool transient;
 };
 
 /* The row of a code, positive or negative; the row `internal` for an unknown one. Never NULL. */

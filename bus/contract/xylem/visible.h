@@ -4,6 +4,6 @@
 
 /* Functions that a loadable module may call; everything else is hidden. */
 #define XYLEM_PUBLIC __attribute__((visibility("default")))
-#define XYLEM_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define XYLEM_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 #endif
