@@ -2,6 +2,7 @@
 #ifndef TRACE_OUTCOME_H
 #define TRACE_OUTCOME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <xylem/buffer.h>
@@ -34,23 +35,26 @@ struct outcome_entry {
 	uint64_t case_number; /* of HOSPITALISED; 0: not known when written */
 };
 
+/* `{0}` is an empty vector. The bytes are those of `bytes`, borrowed with xylem_buffer_borrow(). */
 struct outcome_vector {
 	struct xylem_buffer bytes;
-	uint64_t last_offset;
-	int64_t base_us;
 	uint32_t count;
+	struct outcome_entry last; /* times in milliseconds here */
+	uint64_t run;              /* further entries that are as `last`, each one offset on */
+	size_t run_at;             /* where that run is written */
 };
 void outcome_vector_finish(struct outcome_vector *vector);
 void outcome_vector_clear(struct outcome_vector *vector);
-/* Offsets grow from call to call. */
+/* Offsets grow from call to call. Without memory the buffer is marked failed. */
 void outcome_vector_add(struct outcome_vector *vector, const struct outcome_entry *entry);
 
 /* Reads on; `*at` starts at 0. 1: an entry; 0: the end; -XYLEM_E_DAMAGED. */
 struct outcome_reader {
 	struct xylem_span bytes;
 	size_t at;
-	uint64_t last_offset;
-	int64_t base_us;
+	bool begun;
+	struct outcome_entry last; /* times in milliseconds here */
+	uint64_t run;
 };
 void outcome_reader_init(struct outcome_reader *reader, struct xylem_span bytes);
 int outcome_read(struct outcome_reader *reader, struct outcome_entry *ret_entry);
