@@ -56,6 +56,7 @@ struct config_console {
 	const char *listen;  /* HOST:PORT; default 127.0.0.1:7070 */
 	int64_t max_body;
 	bool public_metrics; /* /metrics without a token */
+	struct xylem_strings hosts; /* names by which it is reached (`Host`); required when `listen` is not loopback */
 };
 
 /* `xmpp:` */

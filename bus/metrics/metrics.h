@@ -44,17 +44,24 @@ enum metric_family {
 
 struct metric; /* one series; lives as long as the process */
 
-/* Up to three label values, in the order of the family's label names; NULL where it has fewer. */
+/*
+ * Up to three label values, in the order of the family's label names; NULL
+ * where it has fewer. Never NULL: without memory, or past the limit of a
+ * family, it is a series that is counted nowhere. Shows a hidden series again.
+ */
 struct metric *metric_series(enum metric_family family, const char *a, const char *b, const char *c);
-void metric_add(struct metric *metric, uint64_t n);
+void metric_add(struct metric *metric, uint64_t n);       /* counters */
 void metric_set(struct metric *metric, double value);    /* gauges */
 void metric_observe(struct metric *metric, double value); /* histograms */
+/* What a counter or gauge says; of a histogram, how many observations. */
 double metric_value(const struct metric *metric);
 /* Takes the series out of the exposition (a removed lane). */
 void metric_hide(struct metric *metric);
 
-/* Called before each exposition, to set gauges that are read from elsewhere. */
+/* Called before each exposition, to set gauges that are read from elsewhere; one exposition at a time. */
 void metrics_on_collect(void (*collect)(void *context), void *context);
+/* Takes it out again; it is not running any more when this returns. Not from within it. */
+void metrics_off_collect(void (*collect)(void *context), void *context);
 void metrics_write(struct xylem_buffer *out);
 
 #endif
