@@ -9,21 +9,18 @@
 
 #include <base/io.h>
 #include <xylem/error.h>
+#include <xylem/message.h>
 
 /*
  * What *is*, beside what flowed: one SQLite database (WAL, synchronous=FULL)
  * behind one commit thread. A room that keeps state hands in jobs; the thread
  * runs all that wait inside one transaction, every few milliseconds or when
  * somebody waits, each in its own savepoint, and answers after the COMMIT is
- * on disk. The SQL of a room lives in that room; its tables are declared in a
- * schema list that catalogue_open() applies.
+ * on disk. The SQL of a room lives in that room; its tables are steps of
+ * the list in bus/catalogue/schema.c, which catalogue_open() applies.
+ * docs/catalogue.md.
  */
 struct catalogue;
-
-/* One step of the schema: applied once, in order, numbered from 1 over all rooms (bus/catalogue/schema.c). */
-struct catalogue_step {
-	const char *sql;
-};
 
 struct catalogue_options {
 	const char *path; /* DATA/catalogue.db */
@@ -33,6 +30,11 @@ struct catalogue_options {
 	int64_t interval_us; /* how long a job that nobody waits for may lie; 5 ms by default */
 };
 
+/*
+ * -XYLEM_E_DAMAGED: missing beside a journal, not ours, newer than this program,
+ * or its bytes are not what was written; -XYLEM_E_IO, -XYLEM_E_FULL,
+ * -XYLEM_E_MEMORY. `reason` says what to do.
+ */
 int catalogue_open(struct catalogue **ret_catalogue, const struct catalogue_options *options,
 	struct xylem_reason *reason);
 /* Commits what is waiting, then ends the thread. */
@@ -62,8 +64,31 @@ int catalogue_read(struct catalogue *catalogue, catalogue_work work, void *conte
  * what SQLite says. Borrowed until the work returns.
  */
 sqlite3_stmt *catalogue_statement(sqlite3 *database, const char *sql, struct xylem_reason *reason);
-/* Steps a statement that returns no rows; 0 or -XYLEM_E_CONFLICT (constraint), -XYLEM_E_FULL, -XYLEM_E_IO. */
+/*
+ * Steps a statement that returns no rows, and resets it; 0, -XYLEM_E_CONFLICT (constraint), or what SQLite cannot
+ * recover from: -XYLEM_E_FULL, -XYLEM_E_IO, -XYLEM_E_DAMAGED. Then the catalogue is failed.
+ */
 int catalogue_step_done(sqlite3 *database, sqlite3_stmt *statement, struct xylem_reason *reason);
+/* Steps one that returns rows: 1, a row is there; 0, no more; or an error as above. */
+int catalogue_step_row(sqlite3 *database, sqlite3_stmt *statement, struct xylem_reason *reason);
+/* Binds borrowed bytes as text or blob, NULL for an absent span; and reads a column (absent for NULL; until the next step). */
+void catalogue_bind_text(sqlite3_stmt *statement, int index, struct xylem_span text);
+void catalogue_bind_blob(sqlite3_stmt *statement, int index, struct xylem_span bytes);
+struct xylem_span catalogue_column(sqlite3_stmt *statement, int column);
+
+/*
+ * The acknowledged end of the journal is saved with every transaction: the
+ * provider is called on the commit thread just before the COMMIT and returns
+ * the synced end. After the next start catalogue_acknowledged_end() gives what
+ * was saved last, for journal_open(): a journal that ends below it has lost
+ * acknowledged messages. Offset 0: nothing saved yet.
+ */
+typedef struct xylem_position (*catalogue_acknowledged)(void *context);
+void catalogue_acknowledged_provider(struct catalogue *catalogue, catalogue_acknowledged provider, void *context);
+struct xylem_position catalogue_acknowledged_end(struct catalogue *catalogue);
+
+/* A UUID made with the catalogue: names this bus's data for as long as it lives. */
+const char *catalogue_instance(struct catalogue *catalogue);
 
 struct catalogue_state {
 	bool failed;

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tables of the catalogue, as a list of steps.
+ *
+ * A step is applied once, in order; `PRAGMA user_version` says how many the
+ * database has, and `application_id` that it is one of ours. To change a table
+ * that was ever released, add a step at the end. All rooms' tables stand here,
+ * so that one glance shows what is kept; the SQL that uses them is in the room.
+ *
+ * The rule not to break: a released step is never edited. Times are Unix
+ * microseconds, positions are two integers, `destination` is '' where there is
+ * none (so that UNIQUE sees it).
+ */
+#include "schema.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <base/clock.h>
+#include <xylem/message.h>
+
+#define APPLICATION_ID 0x58594c4d /* "XYLM" */
+
+static const char *const steps[] = {
+	/* 1: the bus itself and its lanes */
+	"CREATE TABLE meta ("
+	" one INTEGER PRIMARY KEY CHECK (one = 1),"
+	" instance TEXT NOT NULL,"
+	" format INTEGER NOT NULL,"
+	" created_us INTEGER NOT NULL,"
+	" acknowledged_partition INTEGER NOT NULL DEFAULT 0,"
+	" acknowledged_offset INTEGER NOT NULL DEFAULT 0"
+	") STRICT;"
+
+	/* A dropped lane keeps its row, so that its outcomes keep a name; the same name later is a new lane. */
+	"CREATE TABLE lanes ("
+	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" route TEXT NOT NULL,"
+	" destination TEXT NOT NULL,"
+	" cursor_partition INTEGER NOT NULL DEFAULT 0," /* first position that is not settled */
+	" cursor_offset INTEGER NOT NULL DEFAULT 0,"
+	" holes BLOB,"                             /* settled ones above it */
+	" journal_end INTEGER NOT NULL DEFAULT 0," /* of topic lanes: where to scan from for derived records */
+	" generation TEXT,"
+	" paused INTEGER NOT NULL DEFAULT 0,"
+	" retired INTEGER NOT NULL DEFAULT 0,"
+	" dropped INTEGER NOT NULL DEFAULT 0,"
+	" created_us INTEGER NOT NULL"
+	") STRICT;"
+	"CREATE UNIQUE INDEX lanes_name ON lanes (route, destination) WHERE dropped = 0;"
+
+	/* What a lane did with the positions [from_offset, to_offset). */
+	"CREATE TABLE outcomes ("
+	" lane INTEGER NOT NULL REFERENCES lanes (number),"
+	" partition INTEGER NOT NULL,"
+	" from_offset INTEGER NOT NULL,"
+	" to_offset INTEGER NOT NULL,"
+	" vector BLOB NOT NULL,"
+	" PRIMARY KEY (lane, partition, from_offset)"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE generations ("
+	" hash TEXT PRIMARY KEY,"
+	" loaded_us INTEGER NOT NULL,"
+	" text BLOB NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+
+	/* hash = SHA-256 over the hash before and this row's fields (bus/catalogue/audit.c). */
+	"CREATE TABLE audit ("
+	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" time_us INTEGER NOT NULL,"
+	" who TEXT NOT NULL,"
+	" role TEXT NOT NULL,"
+	" operation TEXT NOT NULL,"
+	" arguments TEXT NOT NULL,"
+	" outcome TEXT NOT NULL,"
+	" hash BLOB NOT NULL"
+	") STRICT;",
+};
+#define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
+
+static int read_number(
+	struct connection *connection, const char *sql, int64_t *ret_number, struct xylem_reason *reason)
+{
+	sqlite3_stmt *statement;
+	int r = sqlite3_prepare_v2(connection_database(connection), sql, -1, &statement, NULL);
+	if (r == SQLITE_OK) {
+		r = sqlite3_step(statement);
+		*ret_number = sqlite3_column_int64(statement, 0);
+	}
+	sqlite3_finalize(statement);
+	if (r != SQLITE_ROW) {
+		xylem_reason_set(
+			reason, "catalogue: %s: %s", sql, sqlite3_errmsg(connection_database(connection)));
+		return connection_error(r);
+	}
+	return 0;
+}
+
+static int apply(struct connection *connection, int number, struct xylem_reason *reason)
+{
+	char version[64];
+	snprintf(version, sizeof(version), "PRAGMA user_version = %d", number);
+	int r = connection_execute(connection, "BEGIN IMMEDIATE", reason);
+	if (r == 0) {
+		r = connection_execute(connection, steps[number - 1], reason);
+	}
+	if (r == 0) {
+		r = connection_execute(connection, version, reason);
+	}
+	if (r == 0) {
+		r = connection_execute(connection, "COMMIT", reason);
+	}
+	if (r < 0) {
+		connection_execute(connection, "ROLLBACK", NULL);
+	}
+	return r;
+}
+
+/* The one row that says who we are. Made once, after step 1. */
+static int introduce(struct connection *connection, struct xylem_reason *reason)
+{
+	char instance[XYLEM_UUID_SIZE], sql[256];
+	snprintf(sql, sizeof(sql),
+		"INSERT OR IGNORE INTO meta (one, instance, format, created_us) VALUES (1, '%s', 1, %lld)",
+		xylem_uuid_new(instance), (long long)clock_wall_us());
+	return connection_execute(connection, sql, reason);
+}
+
+static int check_ours(struct connection *connection, int64_t version, struct xylem_reason *reason)
+{
+	int64_t application, tables;
+	int r = read_number(connection, "PRAGMA application_id", &application, reason);
+	if (r == 0) {
+		r = read_number(connection, "SELECT count(*) FROM sqlite_schema", &tables, reason);
+	}
+	if (r < 0) {
+		return r;
+	}
+	if (application != APPLICATION_ID && (tables > 0 || version != 0)) {
+		xylem_reason_set(reason,
+			"catalogue: this SQLite database was not made by xylemd (application id %lld); "
+			"give the bus a data folder of its own",
+			(long long)application);
+		return -XYLEM_E_DAMAGED;
+	}
+	if (version > STEP_COUNT) {
+		xylem_reason_set(reason,
+			"catalogue: made by a newer xylemd (schema %lld, this one knows %d); "
+			"run the newer program",
+			(long long)version, STEP_COUNT);
+		return -XYLEM_E_DAMAGED;
+	}
+	return 0;
+}
+
+int schema_apply(struct connection *connection, struct xylem_reason *reason)
+{
+	int64_t version;
+	int r = read_number(connection, "PRAGMA user_version", &version, reason);
+	if (r == 0) {
+		r = check_ours(connection, version, reason);
+	}
+	if (r == 0 && version == 0) {
+		char sql[64];
+		snprintf(sql, sizeof(sql), "PRAGMA application_id = %d", APPLICATION_ID);
+		r = connection_execute(connection, sql, reason);
+	}
+	for (int number = (int)version + 1; r == 0 && number <= STEP_COUNT; number++) {
+		r = apply(connection, number, reason);
+	}
+	return r == 0 ? introduce(connection, reason) : r;
+}
