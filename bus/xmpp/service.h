@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XMPP_SERVICE_H
+#define XMPP_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <config/config.h>
+#include <topic/topic.h>
+#include <xmpp/link.h>
+#include <xmpp/xml.h>
+
+/*
+ * What the bus is on XMPP: the link, the service on the bus's domain (disco,
+ * ping, version, time, last activity, PubSub), and the endpoints NAME@domain
+ * that connectors claim. docs/xmpp.md.
+ */
+struct xmpp_service;
+
+struct xmpp_options {
+	const char *server, *domain;
+	struct xylem_span secret;
+	size_t max_stanza;
+	const char *name;      /* of the bus */
+	const char *version;
+	struct topics *topics; /* NULL: no PubSub */
+};
+
+int xmpp_service_new(struct xmpp_service **ret_service, const struct xmpp_options *options,
+	struct xylem_reason *reason);
+/* Connects in the background; attaches the topics' outlet. */
+int xmpp_service_start(struct xmpp_service *service, struct xylem_reason *reason);
+/* After the lanes and sources have stopped. Sends what is queued for at most `drain_us`, disconnects. */
+void xmpp_service_stop(struct xmpp_service *service, int64_t drain_us);
+struct xmpp_service *xmpp_service_free(struct xmpp_service *service);
+
+/* Who may talk to the bus: `users:` and `xmpp.allow` of a generation, copied. Any thread. -XYLEM_E_MEMORY changes nothing. */
+int xmpp_service_apply(struct xmpp_service *service, const struct config_view *view);
+
+/* The process's service, for connectors; set by main when `xmpp:` is configured, before connectors are opened. */
+struct xmpp_service *xmpp_service_current(void);
+void xmpp_service_make_current(struct xmpp_service *service);
+
+struct link *xmpp_service_link(struct xmpp_service *service);
+
+/* --- Endpoints ----------------------------------------------------------- */
+
+/* An address NAME@domain. Called on the link's thread, which must not wait. */
+struct xmpp_endpoint {
+	/*
+	 * A message or an IQ get/set of a namespace the service does not answer
+	 * for every address. True: it was dealt with (answered, now or later);
+	 * false: the service answers service-unavailable to an IQ.
+	 */
+	bool (*stanza)(void *context, const struct xml_node *stanza, int violation);
+	/* May this address (normalised, bare) see that the endpoint exists? */
+	bool (*known)(void *context, const char *bare);
+	void *context;
+};
+/* -XYLEM_E_CONFLICT: the name is taken. */
+int xmpp_service_claim(struct xmpp_service *service, const char *local, const struct xmpp_endpoint *endpoint);
+/* After it returns, the endpoint is not called any more. Not on the link's thread. */
+void xmpp_service_release(struct xmpp_service *service, const char *local);
+
+/* Is the normalised bare address one of `users:` or of `xmpp.allow`? */
+bool xmpp_service_admits(struct xmpp_service *service, const char *bare);
+/* The role of the user with this address; ROLE_NONE: a stranger or only allowed. */
+enum config_role xmpp_service_role(struct xmpp_service *service, const char *bare);
+
+int64_t xmpp_service_uptime_us(struct xmpp_service *service);
+
+#endif
