@@ -45,6 +45,7 @@ struct xylem_message {
 	int64_t journal_time_us;        /* Unix time in microseconds at append; what `now` means to a step */
 	enum xylem_message_kind kind;
 	struct xylem_position parent;   /* of DERIVED and REPLAY */
+	uint32_t part;                  /* of what a step split: 1, 2, ...; 0: whole. Not stored */
 
 	struct xylem_span ingress; /* the connector's name, or `topic:NAME` */
 	struct xylem_span key;
