@@ -247,7 +247,7 @@ static void entry_finish(struct entry *entry)
 void window_pop(struct window *window)
 {
 	struct entry *entry = window_first(window);
-	assert(entry && entry->outcome);
+	assert(entry && window_settled(entry));
 	entry_finish(entry);
 	window->head = (window->head + 1) % window->capacity;
 	window->count--;

@@ -105,6 +105,10 @@ bool window_key_held(const struct window *window, struct xylem_span key);
 struct entry *window_first(const struct window *window);
 /* The i-th oldest. */
 struct entry *window_at(const struct window *window, size_t i);
+static inline bool window_settled(const struct entry *entry)
+{
+	return entry->outcome != 0 && entry->unsettled == 0;
+}
 /* Drops the oldest entry, which is settled. */
 void window_pop(struct window *window);
 
