@@ -194,10 +194,26 @@ static bool replay_unmark(struct xylem_message *event, struct xylem_arena *arena
 	return true;
 }
 
+static void evaluate_fresh(struct run *run, struct xylem_message *event)
+{
+	const struct config_route *plan = run->plan;
+	if (!route_takes_from(plan, event->ingress)) {
+		return;
+	}
+	if (!plan->where || where_passes(run, plan->where, -1, event)) {
+		run_steps(run, event, 0);
+	}
+}
+
 static void evaluate_replay(struct run *run, struct xylem_message *event)
 {
 	struct replay replay;
-	if (replay_read(event, &replay) != 0 || !xylem_span_is(replay.route, run->plan->name)) {
+	if (replay_read(event, &replay) != 0) {
+		return;
+	}
+	/* What no route took is offered to all of them again. */
+	bool to_all = xylem_span_is(replay.route, ROUTE_UNROUTED);
+	if (!to_all && !xylem_span_is(replay.route, run->plan->name)) {
 		return;
 	}
 	run->evaluated->only = replay.destination;
@@ -205,6 +221,11 @@ static void evaluate_replay(struct run *run, struct xylem_message *event)
 		struct xylem_reason reason;
 		xylem_reason_set(&reason, "out of memory for this batch");
 		fail(run, -1, "memory", &reason, event);
+		return;
+	}
+	if (to_all) {
+		run->evaluated->only = XYLEM_SPAN_NONE;
+		evaluate_fresh(run, event);
 		return;
 	}
 	/* A case of `where` (step -1) is replayed past it: the operator has looked at it and wants it to go on. */
@@ -228,7 +249,38 @@ void evaluate(const struct config_route *plan, void *const *workers, const struc
 	*event = *original;
 	if (replay) {
 		evaluate_replay(&run, event);
-	} else if (!plan->where || where_passes(&run, plan->where, -1, event)) {
-		run_steps(&run, event, 0);
+	} else {
+		evaluate_fresh(&run, event);
 	}
+}
+
+static bool route_takes(const struct config_route *plan, const struct xylem_message *message, struct xylem_arena *arena)
+{
+	if (!route_takes_from(plan, message->ingress)) {
+		return false;
+	}
+	bool match = true;
+	struct xylem_reason reason;
+	/* An error of `where` is that route's case: it took the message. */
+	return !plan->where || where_match(plan->where, message, arena, &match, &reason) != 0 || match;
+}
+
+void evaluate_unrouted(const struct config_view *view, const struct xylem_message *original,
+	struct xylem_arena *arena, struct evaluated *ret_evaluated)
+{
+	*ret_evaluated = (struct evaluated){ .original = original, .verdict = VERDICT_NOT_MINE };
+	/* A topic's items are for its subscribers; replays know where they go. */
+	static const struct xylem_span topic = XYLEM_SPAN_LITERAL("topic:");
+	if (original->kind != XYLEM_MESSAGE ||
+		(original->ingress.n > topic.n && memcmp(original->ingress.at, topic.at, topic.n) == 0)) {
+		return;
+	}
+	for (size_t i = 0; i < view->route_count; i++) {
+		if (route_takes(&view->routes[i], original, arena)) {
+			return;
+		}
+	}
+	ret_evaluated->verdict = VERDICT_DELIVER;
+	ret_evaluated->parts = original;
+	ret_evaluated->part_count = 1;
 }

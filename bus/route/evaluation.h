@@ -11,4 +11,8 @@
 void evaluate(const struct config_route *plan, void *const *workers, const struct xylem_message *original,
 	struct xylem_arena *arena, struct evaluated *ret_evaluated);
 
+/* The same for the route of what no route of `view` takes. */
+void evaluate_unrouted(const struct config_view *view, const struct xylem_message *original,
+	struct xylem_arena *arena, struct evaluated *ret_evaluated);
+
 #endif

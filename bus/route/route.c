@@ -70,6 +70,12 @@ struct route *route_new(struct journal *journal, struct config *config, const st
 	return route;
 }
 
+struct route *route_new_unrouted(struct journal *journal, struct config *config)
+{
+	static const struct config_route plan = { .name = ROUTE_UNROUTED };
+	return route_new(journal, config, &plan);
+}
+
 struct route *route_ref(struct route *route)
 {
 	assert(route->magic == ROUTE_MAGIC);
@@ -178,9 +184,15 @@ static int batch_evaluate(struct batch *batch, const struct route_worker *worker
 	if (!items) {
 		return -XYLEM_E_MEMORY;
 	}
+	bool unrouted = strcmp(plan->name, ROUTE_UNROUTED) == 0;
 	size_t n = 0;
 	for (size_t i = 0; i < batch->records->n; i++) {
-		evaluate(plan, worker->steps, &batch->records->messages[i], batch->arena, &items[n]);
+		const struct xylem_message *record = &batch->records->messages[i];
+		if (unrouted) {
+			evaluate_unrouted(config_view(worker->route->config), record, batch->arena, &items[n]);
+		} else {
+			evaluate(plan, worker->steps, record, batch->arena, &items[n]);
+		}
 		if (items[n].verdict != VERDICT_NOT_MINE) {
 			n++;
 		}

@@ -52,6 +52,12 @@ struct route_batch {
 
 /* `config` is referenced as long as the route lives; `plan` lies in it. */
 struct route *route_new(struct journal *journal, struct config *config, const struct config_route *plan);
+/*
+ * The route that no configuration names: it takes what none of the others
+ * does. Its plan has only a name.
+ */
+#define ROUTE_UNROUTED "bus.unrouted"
+struct route *route_new_unrouted(struct journal *journal, struct config *config);
 struct route *route_ref(struct route *route);
 struct route *route_unref(struct route *route);
 const struct config_route *route_plan(const struct route *route);

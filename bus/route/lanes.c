@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The set of lanes. A generation is turned into plans first, all of them,
+ * which may fail and then changes nothing; then the lanes whose plan differs
+ * are stopped together and started again one by one.
+ *
+ * A thread of its own, `lanes`, tells the journal what is released, sets the
+ * gauges, and looks after full backlogs and held keys.
+ *
+ * Lock: `lock` of the set, taken before any lane's; held while lanes change,
+ * not while they work.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <base/clock.h>
+#include <base/thread.h>
+#include <route/lanes.h>
+#include <topic/derive.h>
+#include <xylem/log.h>
+
+#define TICK_US ((int64_t)100000)
+/* How long a delivery under way may last before a change of its lane cuts it short. */
+#define CHANGE_GRACE_US ((int64_t)500000)
+
+struct lanes {
+	const struct lane_services *services;
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	struct lane **items; /* by number */
+	size_t n;
+	struct internal *internals;
+	pthread_t thread;
+	bool ticking, ending;
+};
+
+/* The plan of a topic's fan-out: the same for ever, so it is kept by name. */
+struct internal {
+	struct internal *next;
+	struct config_route plan;
+	const char *from[1];
+};
+
+/* What a lane is to be. */
+struct wish {
+	char route[128], destination[128];
+	struct lane_plan plan;
+	const struct config_route *config;
+	const char *topic; /* delivers to it */
+	struct lane *lane; /* NULL: new */
+	bool keep;         /* unchanged */
+};
+
+struct wishes {
+	struct wish *items;
+	size_t n, room;
+};
+
+/* Lanes of the bus itself take everything as it comes. */
+static const struct lane_options internal_options = {
+	.order = LANE_ORDER_KEY, .parallel = 1, .window = 4096, .batch_bytes = 1024 * 1024, .timeout_us = 20000000,
+	.attempts = 1000, .backoff_us = 500000, .backoff_max_us = 10000000, .probe_us = 200000,
+	.on_case = LANE_ON_CASE_CONTINUE, .overflow = LANE_OVERFLOW_HOLD, .start = "end",
+};
+
+/* --- Finding ---------------------------------------------------------------- */
+
+static struct lane *find(const struct lanes *lanes, const char *route, const char *destination)
+{
+	for (size_t i = 0; i < lanes->n; i++) {
+		const struct lane_record *record = &lanes->items[i]->record;
+		if (strcmp(record->route, route) == 0 && strcmp(record->destination, destination) == 0) {
+			return lanes->items[i];
+		}
+	}
+	return NULL;
+}
+
+static struct lane *find_named(const struct lanes *lanes, const char *name)
+{
+	for (size_t i = 0; i < lanes->n; i++) {
+		if (strcmp(lanes->items[i]->name, name) == 0) {
+			return lanes->items[i];
+		}
+	}
+	return NULL;
+}
+
+static int not_found(struct xylem_reason *reason, const char *name)
+{
+	xylem_reason_set(reason, "there is no lane \"%s\"; a lane is named ROUTE/DESTINATION", name);
+	return -XYLEM_E_NOT_FOUND;
+}
+
+static int add(struct lanes *lanes, const struct lane_record *record)
+{
+	struct lane **items = realloc(lanes->items, (lanes->n + 1) * sizeof(*items));
+	if (!items) {
+		return -XYLEM_E_MEMORY;
+	}
+	lanes->items = items;
+	struct lane *lane = lane_new(lanes->services, record);
+	if (!lane) {
+		return -XYLEM_E_MEMORY;
+	}
+	lanes->items[lanes->n++] = lane;
+	return 0;
+}
+
+/* --- Wishes ------------------------------------------------------------------ */
+
+static void wishes_finish(struct wishes *wishes)
+{
+	for (size_t i = 0; i < wishes->n; i++) {
+		lane_plan_finish(&wishes->items[i].plan);
+	}
+	free(wishes->items);
+}
+
+static struct wish *wish_add(struct wishes *wishes, const char *route, const char *destination)
+{
+	if (wishes->n == wishes->room) {
+		size_t room = wishes->room ? wishes->room * 2 : 32;
+		struct wish *items = realloc(wishes->items, room * sizeof(*items));
+		if (!items) {
+			return NULL;
+		}
+		wishes->items = items;
+		wishes->room = room;
+	}
+	struct wish *wish = &wishes->items[wishes->n++];
+	*wish = (struct wish){ .plan.on_delivery = OUTCOME_DELIVERED };
+	snprintf(wish->route, sizeof(wish->route), "%s", route);
+	snprintf(wish->destination, sizeof(wish->destination), "%s", destination);
+	return wish;
+}
+
+static int wish_route(struct lanes *lanes, struct wishes *wishes, struct config *config,
+	const struct config_route *plan, const struct lanes_sinks *sinks)
+{
+	struct route *route = route_new(lanes->services->journal, config, plan);
+	int error = route ? 0 : -XYLEM_E_MEMORY;
+	for (size_t i = 0; i < plan->lane_count && !error; i++) {
+		const struct config_lane *lane = &plan->lanes[i];
+		struct wish *wish = wish_add(wishes, plan->name, lane->destination);
+		if (!wish) {
+			error = -XYLEM_E_MEMORY;
+			break;
+		}
+		wish->config = plan;
+		wish->plan.route = route_ref(route);
+		wish->plan.options = lane->options;
+		wish->topic = lane->topic ? lane->topic->name : NULL;
+		wish->plan.topic = lane->topic != NULL;
+		if (lane->connector) {
+			wish->plan.sink = instance_ref(sinks->connector(sinks->context, lane->connector->name));
+		}
+	}
+	route_unref(route);
+	return error;
+}
+
+static int wish_internal(struct wishes *wishes, const char *name, const char *destination, struct route *route,
+	struct instance *sink, enum outcome on_delivery)
+{
+	struct wish *wish = route ? wish_add(wishes, name, destination) : NULL;
+	if (!wish) {
+		route_unref(route);
+		return -XYLEM_E_MEMORY;
+	}
+	wish->plan = (struct lane_plan){ .route = route, .sink = instance_ref(sink), .options = &internal_options,
+		.on_delivery = on_delivery };
+	return 0;
+}
+
+static const struct config_route *fanout_plan(struct lanes *lanes, const char *topic)
+{
+	char name[160];
+	snprintf(name, sizeof(name), "topic.%s", topic);
+	for (struct internal *known = lanes->internals; known; known = known->next) {
+		if (strcmp(known->plan.name, name) == 0) {
+			return &known->plan;
+		}
+	}
+	struct internal *internal = calloc(1, sizeof(*internal));
+	char *from = NULL, *kept = strdup(name);
+	if (!internal || !kept || asprintf(&from, "topic:%s", topic) < 0) {
+		free(internal);
+		free(kept);
+		return NULL;
+	}
+	internal->from[0] = from;
+	internal->plan = (struct config_route){ .name = kept, .from = { internal->from, 1 } };
+	internal->next = lanes->internals;
+	lanes->internals = internal;
+	return &internal->plan;
+}
+
+static void internals_free(struct internal *internal)
+{
+	while (internal) {
+		struct internal *next = internal->next;
+		char *from, *name;
+		memcpy(&from, &internal->from[0], sizeof(from));
+		memcpy(&name, &internal->plan.name, sizeof(name));
+		free(from);
+		free(name);
+		free(internal);
+		internal = next;
+	}
+}
+
+static int wish_all(struct lanes *lanes, struct wishes *wishes, struct config *config, const struct lanes_sinks *sinks)
+{
+	const struct config_view *view = config_view(config);
+	struct journal *journal = lanes->services->journal;
+	int error = 0;
+	for (size_t i = 0; i < view->route_count && !error; i++) {
+		error = wish_route(lanes, wishes, config, &view->routes[i], sinks);
+	}
+	for (size_t i = 0; i < view->topic_count && !error && sinks->fanout; i++) {
+		const struct config_route *plan = fanout_plan(lanes, view->topics[i].name);
+		error = plan ? wish_internal(wishes, plan->name, "subscribers", route_new(journal, config, plan),
+				       sinks->fanout, OUTCOME_DELIVERED) :
+			       -XYLEM_E_MEMORY;
+	}
+	if (!error) {
+		error = wish_internal(wishes, ROUTE_UNROUTED, "count", route_new_unrouted(journal, config),
+			sinks->unrouted, OUTCOME_UNROUTED);
+	}
+	return error;
+}
+
+/* --- What differs ------------------------------------------------------------ */
+
+static bool options_same(const struct lane_options *a, const struct lane_options *b)
+{
+	struct lane_options x = *a, y = *b;
+	/* Where it starts matters only to a new one. */
+	x.start = y.start = NULL;
+	return memcmp(&x, &y, sizeof(x)) == 0;
+}
+
+static bool unchanged(const struct wish *wish)
+{
+	const struct lane *lane = wish->lane;
+	if (!lane || !lane_running(lane) || !options_same(lane->plan.options, wish->plan.options)) {
+		return false;
+	}
+	if (!wish->topic && lane->plan.sink != wish->plan.sink) {
+		return false;
+	}
+	if (strcmp(wish->route, ROUTE_UNROUTED) == 0) {
+		return false; /* every route counts for it */
+	}
+	return !wish->config ||
+		memcmp(route_plan(lane->plan.route)->steps_hash, wish->config->steps_hash, sizeof(wish->config->steps_hash)) ==
+		0;
+}
+
+static bool wished(const struct wishes *wishes, const struct lane *lane)
+{
+	for (size_t i = 0; i < wishes->n; i++) {
+		if (wishes->items[i].lane == lane) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int start_position(const struct lanes *lanes, const struct wish *wish, struct xylem_position *ret_position,
+	struct xylem_reason *reason)
+{
+	struct journal *journal = lanes->services->journal;
+	const char *start = wish->plan.options->start;
+	int64_t time;
+	if (!start || strcmp(start, "end") == 0) {
+		*ret_position = journal_end(journal);
+	} else if (strcmp(start, "earliest") == 0) {
+		*ret_position = journal_begin(journal);
+	} else if (clock_parse(start, strlen(start), &time) == 0) {
+		*ret_position = journal_seek_time(journal, time);
+	} else {
+		xylem_reason_set(reason, "lane %s/%s: start \"%s\" is neither end, earliest nor an RFC 3339 time",
+			wish->route, wish->destination, start);
+		return -XYLEM_E_INVALID;
+	}
+	return 0;
+}
+
+static int create(struct lanes *lanes, struct wish *wish, struct xylem_reason *reason)
+{
+	struct lane_record record = { 0 };
+	memcpy(record.route, wish->route, sizeof(record.route));
+	memcpy(record.destination, wish->destination, sizeof(record.destination));
+	int error = start_position(lanes, wish, &record.cursor, reason);
+	record.journal_end = record.cursor.offset;
+	error = error ? error : lane_record_create(lanes->services->catalogue, &record, reason);
+	error = error ? error : add(lanes, &record);
+	if (!error) {
+		wish->lane = lanes->items[lanes->n - 1];
+	}
+	return error;
+}
+
+/* --- Applying ---------------------------------------------------------------- */
+
+static int derive_instance(struct lanes *lanes, struct wish *wish, struct xylem_reason *reason)
+{
+	struct derive_options options = { wish->topic, wish->route, lanes->services->journal,
+		wish->lane->record.journal_end };
+	struct instance_options instance = { .name = wish->destination, .kind = &topic_derive, .options = &options };
+	return instance_open(&wish->plan.sink, &instance, reason);
+}
+
+static void start(struct lanes *lanes, struct wish *wish)
+{
+	struct lane *lane = wish->lane;
+	struct xylem_reason reason = { "" };
+	int error = 0;
+	if (lane->record.retired) {
+		error = lane_record_flag(lanes->services->catalogue, lane->record.number, lane->record.paused, false, &reason);
+	}
+	if (!error && wish->topic) {
+		/* Its names lie in this generation, which the route holds. */
+		error = derive_instance(lanes, wish, &reason);
+	}
+	if (!error) {
+		error = lane_start(lane, &wish->plan, &reason);
+		wish->plan = (struct lane_plan){ 0 };
+	}
+	if (error) {
+		xylem_log(XYLEM_LOG_ERROR, "lane", "%s cannot start: %s", lane->name,
+			reason.text[0] ? reason.text : xylem_error_row(error)->text);
+	}
+}
+
+static void retire(struct lanes *lanes, struct lane *lane)
+{
+	struct xylem_reason reason;
+	lane_stop(lane, CHANGE_GRACE_US);
+	if (lane->record.retired) {
+		return;
+	}
+	lane->record.retired = true;
+	if (lane_record_flag(lanes->services->catalogue, lane->record.number, lane->record.paused, true, &reason) != 0) {
+		xylem_log(XYLEM_LOG_ERROR, "lane", "%s: retired, but not in the catalogue: %s", lane->name, reason.text);
+	}
+	xylem_log(XYLEM_LOG_NOTICE, "lane", "%s is retired; its backlog waits until the name returns or it is dropped",
+		lane->name);
+}
+
+static void change(struct lanes *lanes, struct wishes *wishes)
+{
+	for (size_t i = 0; i < lanes->n; i++) {
+		if (lane_running(lanes->items[i]) && !wished(wishes, lanes->items[i])) {
+			lane_ask_stop(lanes->items[i]);
+		}
+	}
+	for (size_t i = 0; i < wishes->n; i++) {
+		struct wish *wish = &wishes->items[i];
+		wish->keep = unchanged(wish);
+		if (!wish->keep && lane_running(wish->lane)) {
+			lane_ask_stop(wish->lane);
+		}
+	}
+	for (size_t i = 0; i < wishes->n; i++) {
+		struct wish *wish = &wishes->items[i];
+		if (!wish->keep) {
+			lane_stop(wish->lane, CHANGE_GRACE_US);
+			start(lanes, wish);
+		}
+	}
+	for (size_t i = 0; i < lanes->n; i++) {
+		if (!wished(wishes, lanes->items[i])) {
+			retire(lanes, lanes->items[i]);
+		}
+	}
+}
+
+int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_sinks *sinks, struct xylem_reason *reason)
+{
+	struct wishes wishes = { 0 };
+	pthread_mutex_lock(&lanes->lock);
+	int error = wish_all(lanes, &wishes, config, sinks);
+	for (size_t i = 0; i < wishes.n && !error; i++) {
+		struct wish *wish = &wishes.items[i];
+		wish->lane = find(lanes, wish->route, wish->destination);
+		error = wish->lane ? 0 : create(lanes, wish, reason);
+	}
+	if (!error) {
+		change(lanes, &wishes);
+	}
+	wishes_finish(&wishes);
+	pthread_mutex_unlock(&lanes->lock);
+	return error;
+}
+
+/* --- The thread --------------------------------------------------------------- */
+
+static void gauges_set(const struct lane_state *state)
+{
+	metric_set(metric_series(METRIC_LANE_BACKLOG, state->route, state->destination, NULL), (double)state->backlog);
+	metric_set(metric_series(METRIC_LANE_OLDEST, state->route, state->destination, NULL),
+		(double)state->oldest_us / 1e6);
+	for (int i = LANE_RUNNING; i <= LANE_RETIRED; i++) {
+		metric_set(metric_series(METRIC_LANE_STATE, state->route, state->destination, lane_condition_name(i)),
+			state->condition == (enum lane_condition)i);
+	}
+}
+
+static void tick(struct lanes *lanes)
+{
+	for (size_t i = 0; i < lanes->n; i++) {
+		struct lane_state state;
+		lane_get_state(lanes->items[i], &state);
+		gauges_set(&state);
+	}
+}
+
+struct xylem_position lanes_released(struct lanes *lanes)
+{
+	struct xylem_position lowest = journal_end(lanes->services->journal);
+	pthread_mutex_lock(&lanes->lock);
+	for (size_t i = 0; i < lanes->n; i++) {
+		struct lane *lane = lanes->items[i];
+		pthread_mutex_lock(&lane->lock);
+		if (lane->record.cursor.offset < lowest.offset) {
+			lowest = lane->record.cursor;
+		}
+		pthread_mutex_unlock(&lane->lock);
+	}
+	pthread_mutex_unlock(&lanes->lock);
+	return lowest;
+}
+
+static void *lanes_run(void *context)
+{
+	struct lanes *lanes = context;
+	pthread_mutex_lock(&lanes->lock);
+	while (!lanes->ending) {
+		tick(lanes);
+		pthread_mutex_unlock(&lanes->lock);
+		journal_release(lanes->services->journal, lanes_released(lanes));
+		struct timespec until = clock_timespec(clock_mono_us() + TICK_US);
+		pthread_mutex_lock(&lanes->lock);
+		if (!lanes->ending) {
+			pthread_cond_clockwait(&lanes->ended, &lanes->lock, CLOCK_MONOTONIC, &until);
+		}
+	}
+	pthread_mutex_unlock(&lanes->lock);
+	return NULL;
+}
+
+/* --- Life --------------------------------------------------------------------- */
+
+static int load(struct lanes *lanes, struct xylem_reason *reason)
+{
+	struct lane_record *records = NULL;
+	size_t n = 0;
+	int error = lane_records_load(lanes->services->catalogue, &records, &n, reason);
+	for (size_t i = 0; i < n; i++) {
+		error = error ? error : add(lanes, &records[i]);
+		lane_record_finish(&records[i]);
+	}
+	free(records);
+	return error;
+}
+
+int lanes_new(struct lanes **ret_lanes, const struct lane_services *services, struct xylem_reason *reason)
+{
+	struct lanes *lanes = calloc(1, sizeof(*lanes));
+	if (!lanes) {
+		return -XYLEM_E_MEMORY;
+	}
+	lanes->services = services;
+	pthread_mutex_init(&lanes->lock, NULL);
+	pthread_cond_init(&lanes->ended, NULL);
+	int error = load(lanes, reason);
+	if (!error) {
+		error = thread_start(&lanes->thread, "lanes", 0, lanes_run, lanes);
+		lanes->ticking = !error;
+	}
+	if (error) {
+		lanes_free(lanes, 0);
+		return error;
+	}
+	*ret_lanes = lanes;
+	return 0;
+}
+
+struct lanes *lanes_free(struct lanes *lanes, int64_t grace_us)
+{
+	if (!lanes) {
+		return NULL;
+	}
+	if (lanes->ticking) {
+		pthread_mutex_lock(&lanes->lock);
+		lanes->ending = true;
+		pthread_cond_signal(&lanes->ended);
+		pthread_mutex_unlock(&lanes->lock);
+		pthread_join(lanes->thread, NULL);
+	}
+	int64_t until = clock_mono_us() + grace_us;
+	for (size_t i = 0; i < lanes->n; i++) {
+		lane_ask_stop(lanes->items[i]);
+	}
+	for (size_t i = 0; i < lanes->n; i++) {
+		int64_t left = until - clock_mono_us();
+		lane_stop(lanes->items[i], left > 0 ? left : 0);
+		lane_free(lanes->items[i]);
+	}
+	internals_free(lanes->internals);
+	free(lanes->items);
+	pthread_mutex_destroy(&lanes->lock);
+	pthread_cond_destroy(&lanes->ended);
+	free(lanes);
+	return NULL;
+}
+
+/* --- For operators -------------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct lane_state *)a)->name, ((const struct lane_state *)b)->name);
+}
+
+int lanes_list(struct lanes *lanes, struct lane_state **ret_states, size_t *ret_n)
+{
+	pthread_mutex_lock(&lanes->lock);
+	size_t n = lanes->n;
+	struct lane_state *states = calloc(n ? n : 1, sizeof(*states));
+	for (size_t i = 0; states && i < n; i++) {
+		lane_get_state(lanes->items[i], &states[i]);
+	}
+	pthread_mutex_unlock(&lanes->lock);
+	if (!states) {
+		return -XYLEM_E_MEMORY;
+	}
+	qsort(states, n, sizeof(*states), by_name);
+	*ret_states = states;
+	*ret_n = n;
+	return 0;
+}
+
+int lanes_pause(struct lanes *lanes, const char *name, bool paused, struct xylem_reason *reason)
+{
+	pthread_mutex_lock(&lanes->lock);
+	struct lane *lane = find_named(lanes, name);
+	int error = lane ? 0 : not_found(reason, name);
+	if (!error) {
+		error = lane_record_flag(lanes->services->catalogue, lane->record.number, paused, lane->record.retired, reason);
+	}
+	if (!error) {
+		lane_pause(lane, paused);
+	}
+	pthread_mutex_unlock(&lanes->lock);
+	return error;
+}
+
+int lanes_drop(struct lanes *lanes, const char *name, struct xylem_reason *reason)
+{
+	pthread_mutex_lock(&lanes->lock);
+	struct lane *lane = find_named(lanes, name);
+	int error = lane ? 0 : not_found(reason, name);
+	if (!error && !lane->record.retired) {
+		xylem_reason_set(reason, "lane %s is in the configuration; only a retired lane can be dropped", name);
+		error = -XYLEM_E_CONFLICT;
+	}
+	error = error ? error : lane_record_drop(lanes->services->catalogue, lane->record.number, reason);
+	for (size_t i = 0; i < lanes->n && !error; i++) {
+		if (lanes->items[i] == lane) {
+			lane_free(lane);
+			memmove(&lanes->items[i], &lanes->items[i + 1], (lanes->n - i - 1) * sizeof(*lanes->items));
+			lanes->n--;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&lanes->lock);
+	return error;
+}
