@@ -76,6 +76,158 @@ static const char *const steps[] = {
 	" outcome TEXT NOT NULL,"
 	" hash BLOB NOT NULL"
 	") STRICT;",
+
+	/* 2: the hospital */
+	/* `fingerprint`: SHA-256, shortened, of what the cases of a group have in common; `pattern`: the reason without values. */
+	"CREATE TABLE groups ("
+	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" fingerprint TEXT NOT NULL UNIQUE,"
+	" route TEXT NOT NULL,"
+	" destination TEXT NOT NULL,"
+	" stage TEXT NOT NULL,"
+	" code TEXT NOT NULL,"
+	" pattern TEXT NOT NULL,"
+	" first_us INTEGER NOT NULL,"
+	" last_us INTEGER NOT NULL,"
+	" failures INTEGER NOT NULL"
+	") STRICT;"
+
+	"CREATE TABLE cases ("
+	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" version INTEGER NOT NULL,"
+	" state TEXT NOT NULL CHECK (state IN ('open', 'replaying', 'resolved', 'discarded')),"
+	" group_number INTEGER NOT NULL REFERENCES groups (number),"
+	" partition INTEGER NOT NULL," /* of the original record */
+	" offset INTEGER NOT NULL,"
+	" journal_us INTEGER NOT NULL,"
+	" route TEXT NOT NULL,"
+	" destination TEXT NOT NULL,"
+	" failed_at TEXT NOT NULL," /* the destination that refused it last: a step case may fail on one lane later */
+	" stage TEXT NOT NULL,"
+	" step INTEGER NOT NULL,"
+	" failure TEXT NOT NULL,"
+	" code TEXT NOT NULL,"
+	" reason TEXT NOT NULL,"
+	" attempts INTEGER NOT NULL," /* of the last failure */
+	" failures INTEGER NOT NULL," /* how often it failed: 1 and every replay that came back */
+	" first_us INTEGER NOT NULL,"
+	" last_us INTEGER NOT NULL,"
+	" generation TEXT,"
+	" ingress TEXT,"
+	" key TEXT,"
+	" id TEXT NOT NULL,"
+	" source TEXT NOT NULL,"
+	" type TEXT NOT NULL,"
+	" subject TEXT,"
+	" draft INTEGER NOT NULL DEFAULT 0," /* the draft that a replay takes; 0: none */
+	" bytes INTEGER NOT NULL,"
+	" UNIQUE (partition, offset, route, destination)"
+	") STRICT;"
+	"CREATE INDEX cases_group ON cases (group_number, number);"
+	"CREATE INDEX cases_state ON cases (state, number);"
+
+	/* Envelopes (bus/message/envelope.h); `failing` is NULL where it is the original. */
+	"CREATE TABLE case_data ("
+	" case_number INTEGER PRIMARY KEY REFERENCES cases (number) ON DELETE CASCADE,"
+	" original BLOB NOT NULL,"
+	" failing BLOB"
+	") STRICT;"
+
+	"CREATE TABLE drafts ("
+	" case_number INTEGER NOT NULL REFERENCES cases (number) ON DELETE CASCADE,"
+	" number INTEGER NOT NULL,"
+	" step INTEGER NOT NULL," /* the stage whose data it replaces */
+	" who TEXT NOT NULL,"
+	" time_us INTEGER NOT NULL,"
+	" data BLOB NOT NULL,"
+	" PRIMARY KEY (case_number, number)"
+	") STRICT, WITHOUT ROWID;"
+
+	/* The intent, written before the journal record; `offset` is NULL until that is known to be there. */
+	"CREATE TABLE replays ("
+	" case_number INTEGER NOT NULL REFERENCES cases (number) ON DELETE CASCADE,"
+	" number INTEGER NOT NULL,"
+	" action INTEGER NOT NULL,"   /* number of the first replay that the same request made */
+	" destination TEXT NOT NULL," /* '': every lane of the route */
+	" step INTEGER NOT NULL,"
+	" draft INTEGER NOT NULL,"
+	" id TEXT NOT NULL," /* event id of the replay */
+	" who TEXT NOT NULL,"
+	" time_us INTEGER NOT NULL,"
+	" scan_partition INTEGER NOT NULL," /* the journal's end before it */
+	" scan_offset INTEGER NOT NULL,"
+	" partition INTEGER,"
+	" offset INTEGER,"
+	" PRIMARY KEY (case_number, number)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX replays_intended ON replays (scan_offset) WHERE offset IS NULL;"
+
+	/* What became of a replay on each lane; `superseded`: the later action that took up its failure again. */
+	"CREATE TABLE replay_lanes ("
+	" case_number INTEGER NOT NULL,"
+	" number INTEGER NOT NULL,"
+	" destination TEXT NOT NULL,"
+	" outcome INTEGER,"
+	" time_us INTEGER,"
+	" code TEXT,"
+	" reason TEXT,"
+	" superseded INTEGER NOT NULL DEFAULT 0,"
+	" PRIMARY KEY (case_number, number, destination),"
+	" FOREIGN KEY (case_number, number) REFERENCES replays (case_number, number) ON DELETE CASCADE"
+	") STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE notes ("
+	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" case_number INTEGER NOT NULL REFERENCES cases (number) ON DELETE CASCADE,"
+	" kind TEXT NOT NULL," /* note, draft, replay, discard, restore, failed, resolved */
+	" who TEXT NOT NULL,"
+	" time_us INTEGER NOT NULL,"
+	" text TEXT NOT NULL"
+	") STRICT;"
+	"CREATE INDEX notes_case ON notes (case_number, number);"
+
+	/* Kept by triggers, so that asking whether there is room counts nothing. */
+	"CREATE TABLE hospital_totals ("
+	" state TEXT PRIMARY KEY,"
+	" cases INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"INSERT INTO hospital_totals VALUES ('open', 0, 0), ('replaying', 0, 0), ('resolved', 0, 0), "
+	"('discarded', 0, 0);"
+	"CREATE TRIGGER cases_added AFTER INSERT ON cases BEGIN"
+	" UPDATE hospital_totals SET cases = cases + 1, bytes = bytes + new.bytes WHERE state = new.state;"
+	"END;"
+	"CREATE TRIGGER cases_changed AFTER UPDATE OF state, bytes ON cases BEGIN"
+	" UPDATE hospital_totals SET cases = cases - 1, bytes = bytes - old.bytes WHERE state = old.state;"
+	" UPDATE hospital_totals SET cases = cases + 1, bytes = bytes + new.bytes WHERE state = new.state;"
+	"END;"
+	"CREATE TRIGGER cases_removed AFTER DELETE ON cases BEGIN"
+	" UPDATE hospital_totals SET cases = cases - 1, bytes = bytes - old.bytes WHERE state = old.state;"
+	"END;",
+
+	/* 3: topics. What a node is configured to is in the configuration; here is what clients made of it. */
+	"CREATE TABLE topics ("
+	" name TEXT PRIMARY KEY,"
+	" created_us INTEGER NOT NULL,"
+	" creator TEXT,"
+	" options TEXT NOT NULL DEFAULT '{}'"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE subscriptions ("
+	" topic TEXT NOT NULL,"
+	" jid TEXT NOT NULL,"
+	" subid TEXT NOT NULL,"
+	" state TEXT NOT NULL,"
+	" options TEXT NOT NULL DEFAULT '{}',"
+	" created_us INTEGER NOT NULL,"
+	" expires_us INTEGER,"
+	" PRIMARY KEY (topic, jid, subid)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE affiliations ("
+	" topic TEXT NOT NULL,"
+	" jid TEXT NOT NULL,"
+	" affiliation TEXT NOT NULL,"
+	" PRIMARY KEY (topic, jid)"
+	") STRICT, WITHOUT ROWID;",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

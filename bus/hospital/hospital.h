@@ -30,7 +30,11 @@ struct hospital_options {
 int hospital_open(struct hospital **ret_hospital, const struct hospital_options *options, struct xylem_reason *reason);
 struct hospital *hospital_close(struct hospital *hospital);
 
-/* False when hospital.max is reached: lanes stop rather than lose. Cheap, any thread. */
+/*
+ * False when the open and replaying cases reach hospital.max: lanes stop rather
+ * than lose. Resolved and discarded cases make room by themselves, oldest first.
+ * Cheap, any thread; a lane that admits all the same is never refused.
+ */
 bool hospital_has_room(struct hospital *hospital);
 
 /* What a lane or a route admits. All borrowed for the call; copied into the catalogue. */
@@ -51,10 +55,14 @@ struct hospital_admission {
  * Inside a catalogue job of the caller's (one commit with its cursor). A replay
  * that fails again (original->kind == XYLEM_REPLAY) reopens its case. The same
  * (position, route, destination) twice is the same case. *ret_case: its number.
+ * The lanes of the route are taken from the catalogue's table `lanes`.
  */
 int hospital_admit(struct hospital *hospital, sqlite3 *database, const struct hospital_admission *admission,
 	uint64_t *ret_case, struct xylem_reason *reason);
-/* A lane settled a replay otherwise: delivered, filtered, expired, discarded. Same kind of call. */
+/*
+ * A lane settled a replay otherwise: delivered, filtered, expired, discarded. Same kind of call. When every lane of
+ * the case's replays delivered or filtered, the case is resolved; any other outcome opens it again.
+ */
 int hospital_settle_replay(struct hospital *hospital, sqlite3 *database, const struct xylem_message *replay,
 	const char *route, const char *destination, int outcome, struct xylem_reason *reason);
 
@@ -90,20 +98,32 @@ int hospital_groups(struct hospital *hospital, const char *state, json_t **ret_g
 int hospital_cases(struct hospital *hospital, const struct hospital_filter *filter, json_t **ret_page,
 	struct xylem_reason *reason);
 int hospital_case(struct hospital *hospital, uint64_t number, json_t **ret_case, struct xylem_reason *reason);
-/* The data at the failing stage, of the draft if there is one (`draft`), or of the original record (`original`). */
+/* `which`: "failing" (the data at the failing stage; also NULL), "draft", "original". -XYLEM_E_NOT_FOUND. */
 int hospital_case_data(struct hospital *hospital, uint64_t number, const char *which, struct xylem_buffer *out,
 	char content_type[128], struct xylem_reason *reason);
 
-/* Changes name the version they saw; -XYLEM_E_CONFLICT when it has moved on. `who` goes to the audit. */
+/*
+ * Changes name the version they saw; -XYLEM_E_CONFLICT when it has moved on, or
+ * when the case's state does not allow it. `who` is kept with the change (the
+ * audit record is the operation's). A draft replaces the data at the failing
+ * stage until the case fails at another one.
+ */
 int hospital_draft(struct hospital *hospital, uint64_t number, uint64_t version, struct xylem_span data,
 	const char *who, json_t **ret_case, struct xylem_reason *reason);
-/* `from`: "step" (the failing one, default) or "start"; `destination`: NULL for where it failed. */
+/*
+ * `from`: "step" (the failing one, default) or "start"; `destination`: another lane of the same route, or NULL for
+ * every lane where it failed. From the start a draft is used only if the first stage is the one that failed: it
+ * replaces the data of its stage. Waits for the disk.
+ */
 int hospital_replay(struct hospital *hospital, uint64_t number, uint64_t version, const char *from,
 	const char *destination, const char *who, json_t **ret_case, struct xylem_reason *reason);
 int hospital_discard(struct hospital *hospital, uint64_t number, uint64_t version, const char *note, const char *who,
 	json_t **ret_case, struct xylem_reason *reason);
 int hospital_restore(struct hospital *hospital, uint64_t number, uint64_t version, const char *who,
 	json_t **ret_case, struct xylem_reason *reason);
+
+int hospital_note(struct hospital *hospital, uint64_t number, const char *text, const char *who, json_t **ret_case,
+	struct xylem_reason *reason);
 
 struct hospital_state {
 	uint64_t open, replaying, discarded, groups, bytes, max_cases, max_bytes;
