@@ -12,12 +12,13 @@
  */
 #include <xylem/json.h>
 
+#include "json/check.h"
 #include "json/scan.h"
 #include "json/utf8.h"
 
 struct check {
 	const char *at, *end;
-	size_t depth;
+	size_t depth, limit;
 	uint64_t objects[XYLEM_JSON_DEPTH / 64]; /* bit d: level d is an object */
 	const char *wrong;                       /* where, once something is */
 	const char *what;
@@ -219,7 +220,7 @@ HOT bool in_object(const struct check *check)
 /* Opens what `check->at` stands on. *ret_empty: it was closed at once. */
 HOT bool check_open(struct check *check, bool object, bool *ret_empty)
 {
-	if (check->depth == XYLEM_JSON_DEPTH) {
+	if (check->depth == check->limit) {
 		return wrong(check, check->at, NULL);
 	}
 	uint64_t bit = (uint64_t)1 << (check->depth % 64), *word = &check->objects[check->depth / 64];
@@ -300,9 +301,9 @@ static bool check_run(struct check *check)
 	return check->at == check->end || wrong(check, check->at, "nothing may follow the value");
 }
 
-int xylem_json_check(struct xylem_span text, size_t *ret_offset, struct xylem_reason *reason)
+int json_check_within(struct xylem_span text, size_t depth, size_t *ret_offset, struct xylem_reason *reason)
 {
-	struct check check = { .at = text.at, .end = text.at + text.n };
+	struct check check = { .at = text.at, .end = text.at + text.n, .limit = depth };
 	if (check_run(&check)) {
 		return 0;
 	}
@@ -311,10 +312,14 @@ int xylem_json_check(struct xylem_span text, size_t *ret_offset, struct xylem_re
 		*ret_offset = offset;
 	}
 	if (!check.what) {
-		xylem_reason_set(
-			reason, "JSON is nested deeper than %d levels at byte %zu", XYLEM_JSON_DEPTH, offset);
+		xylem_reason_set(reason, "JSON is nested deeper than %zu levels at byte %zu", depth, offset);
 		return -XYLEM_E_LIMIT;
 	}
 	xylem_reason_set(reason, "not valid JSON at byte %zu: %s", offset, check.what);
 	return -XYLEM_E_INVALID;
+}
+
+int xylem_json_check(struct xylem_span text, size_t *ret_offset, struct xylem_reason *reason)
+{
+	return json_check_within(text, XYLEM_JSON_DEPTH, ret_offset, reason);
 }
