@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MAIN_BUS_BODY_H
+#define MAIN_BUS_BODY_H
+
+/* The inside of the bus, for the files of this room only. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <connector/instance.h>
+#include <intake/intake.h>
+#include <main/bus.h>
+#include <route/lanes.h>
+#include <topic/topic.h>
+#include <xmpp/service.h>
+
+#include "console/rest.h"
+
+/* The open connectors of a generation, sorted as it lists them. */
+struct instances {
+	struct instance **items;
+	unsigned char (*hashes)[32];
+	size_t n;
+};
+
+struct listener {
+	uint64_t number;
+	bus_listener call;
+	void *context;
+};
+
+/* A door for what is published by people and programs, by ingress. */
+struct door {
+	struct door *next;
+	char ingress[160];
+	struct xylem_source *source;
+};
+
+struct bus {
+	const char *path; /* of the configuration */
+	bool accept_gap;
+	int64_t started_us;
+
+	pthread_mutex_t generation_lock; /* `config`, `instances` */
+	struct config *config;
+	struct instances instances;
+	pthread_mutex_t reload_lock; /* one reload at a time; taken before every other */
+
+	struct catalogue *catalogue;
+	struct journal *journal;
+	struct hospital *hospital;
+	struct intake *intake;
+	struct topics *topics;
+	struct xmpp_service *xmpp;
+	struct instance *fanout, *unrouted;
+	struct lane_services lane_services;
+	struct lanes *lanes;
+	struct rest *rest;
+
+	pthread_mutex_t doors_lock;
+	struct door *doors;
+
+	pthread_rwlock_t listeners_lock;
+	struct listener *listeners;
+	size_t listener_count;
+	uint64_t listener_next;
+	_Atomic bool listened;
+
+	/* The keeper: a thread that does what callbacks must not. */
+	pthread_t keeper;
+	bool keeping;
+	pthread_mutex_t keeper_lock;
+	pthread_cond_t keeper_wake;
+	bool keeper_ending, journal_changed;
+	bool holding; /* sources are held for the journal; keeper's own */
+};
+
+/* bus.c: the start table, forward and backward. `ret_bus` only when everything runs. */
+int bus_start(struct bus **ret_bus, const char *path, bool accept_gap, struct xylem_reason *reason);
+struct bus *bus_stop(struct bus *bus);
+
+/* instances.c */
+/* The instances of `config`: those of `before` that did not change, new ones for the rest. */
+int instances_open(struct bus *bus, struct config *config, const struct instances *before, struct instances *ret_instances,
+	struct xylem_reason *reason);
+void instances_finish(struct instances *instances);
+struct instance *instances_find(const struct instances *instances, const char *name);
+bool instances_has(const struct instances *instances, const struct instance *instance);
+/* Starts the sources that do not run yet. The first error is returned, the others are logged. */
+int instances_start(struct bus *bus, const struct instances *instances, struct xylem_reason *reason);
+void instances_stop(const struct instances *instances);
+void instances_hold(const struct instances *instances, bool hold);
+
+/* keeper.c */
+int keeper_start(struct bus *bus, struct xylem_reason *reason);
+void keeper_stop(struct bus *bus);
+
+/* publish.c */
+int publish_submit(void *bus, const char *ingress, const struct xylem_message *message, xylem_submit_done done,
+	void *context, struct xylem_reason *reason);
+void doors_close(struct bus *bus);
+
+/* events.c */
+void events_accepted(void *bus, const char *ingress, const struct xylem_position *positions, size_t n);
+void events_settled(void *bus, const char *lane, struct xylem_position position, enum outcome outcome, uint32_t attempts);
+void events_lane(void *bus, const char *lane, enum lane_condition condition, const char *why);
+void events_connector(void *bus, struct instance *instance);
+void events_reload(struct bus *bus, bool ok, const char *generation);
+
+/* unrouted.c: the sink of what no route takes. */
+extern const struct xylem_connector unrouted_sink;
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MAIN_COMMANDS_H
+#define MAIN_COMMANDS_H
+
+/* The subcommands of xylemd: each takes the arguments after its name and returns the exit code. */
+int command_run(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_schema(int argc, char **argv);
+int command_explain(int argc, char **argv);
+int command_reference(int argc, char **argv);
+
+#endif
