@@ -86,7 +86,7 @@ struct xylem_span http_request_body(const struct http_request *request);
 void http_request_attach(struct http_request *request, void *state);
 void *http_request_state(const struct http_request *request);
 
-/* Puts the request aside, in `complete` only; exactly one http_request_wake() must follow, from any thread. */
+/* Puts the request aside, in `complete` only; one http_request_wake() must follow, from any thread. */
 void http_request_hold(struct http_request *request);
 void http_request_wake(struct http_request *request);
 
