@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commit thread: everything that waits is one batch, one write, one sync,
+ * and then the answers. While it syncs, appenders fill the other buffer; the
+ * slower the disk, the larger the batches.
+ *
+ * The rule not to break: the next batch is written after the sync of the one
+ * before. Recovery tells a crash from damage by it. And a sync that has failed
+ * is never tried again: the kernel may have dropped the bytes and say "fine"
+ * the second time (Rebello et al., 2020).
+ *
+ * What it does not do: it never holds a lock while it writes, syncs or answers.
+ */
+#include <journal/inside.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <base/clock.h>
+#include <journal/marker.h>
+#include <journal/record.h>
+
+#define TICK_US (5 * 1000000LL)     /* retention by age */
+#define TICK_FULL_US (200 * 1000LL) /* looking for room */
+#define SLIM_KEEP ((size_t)256 * 1024)
+#define SLIM_ABOVE ((size_t)1024 * 1024)
+
+/* --- Buffers -------------------------------------------------------------- */
+
+static void buffer_clear(struct commit_buffer *buffer)
+{
+	buffer->used = MARKER_SIZE;
+	buffer->count = 0;
+	buffer->urgent = false;
+	buffer->call_count = 0;
+	atomic_store(&buffer->writers, 0);
+	atomic_store(&buffer->sum, 0);
+}
+
+bool commit_buffer_init(struct commit_buffer *buffer)
+{
+	void *bytes = mmap(NULL, MARKER_SIZE + BATCH_MAX, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (bytes == MAP_FAILED) {
+		return false;
+	}
+	buffer->bytes = bytes;
+	buffer_clear(buffer);
+	return true;
+}
+
+void commit_buffer_finish(struct commit_buffer *buffer)
+{
+	if (buffer->bytes) {
+		munmap(buffer->bytes, MARKER_SIZE + BATCH_MAX);
+	}
+	free(buffer->calls);
+	*buffer = (struct commit_buffer){ 0 };
+}
+
+/* Gives the memory of a burst back to the system. */
+static void buffer_slim(struct commit_buffer *buffer, size_t was)
+{
+	if (was > SLIM_ABOVE) {
+		madvise(buffer->bytes + SLIM_KEEP, MARKER_SIZE + BATCH_MAX - SLIM_KEEP, MADV_DONTNEED);
+	}
+}
+
+void commit_buffer_leave(struct journal *journal, struct commit_buffer *buffer)
+{
+	if (atomic_fetch_sub(&buffer->writers, 1) == COMMIT_CLOSED + 1) {
+		pthread_mutex_lock(&journal->lock);
+		pthread_cond_signal(&journal->quiet);
+		pthread_mutex_unlock(&journal->lock);
+	}
+}
+
+/* Waits for the appenders that are still in the buffer; nobody enters any more. */
+static void buffer_settle(struct journal *journal, struct commit_buffer *buffer)
+{
+	if (atomic_fetch_or(&buffer->writers, COMMIT_CLOSED) == 0) {
+		return;
+	}
+	pthread_mutex_lock(&journal->lock);
+	while (atomic_load(&buffer->writers) != COMMIT_CLOSED) {
+		pthread_cond_wait(&journal->quiet, &journal->lock);
+	}
+	pthread_mutex_unlock(&journal->lock);
+}
+
+/* --- Answers -------------------------------------------------------------- */
+
+static bool positions_reserve(struct journal *journal, const struct commit_buffer *buffer)
+{
+	size_t most = 0;
+	for (size_t i = 0; i < buffer->call_count; i++) {
+		most = buffer->calls[i].n > most ? buffer->calls[i].n : most;
+	}
+	if (most > journal->position_room) {
+		struct xylem_position *positions = realloc(journal->positions, most * sizeof(*positions));
+		if (!positions) {
+			return false;
+		}
+		journal->positions = positions;
+		journal->position_room = most;
+	}
+	return true;
+}
+
+static void answer(struct journal *journal, const struct commit_buffer *buffer, int error)
+{
+	for (size_t i = 0; i < buffer->call_count; i++) {
+		const struct call *call = &buffer->calls[i];
+		for (size_t k = 0; error == 0 && k < call->n; k++) {
+			journal->positions[k] = (struct xylem_position){ JOURNAL_PARTITION, call->first + k };
+		}
+		if (call->done) {
+			call->done(call->context, error, error ? NULL : journal->positions, call->n);
+		}
+	}
+}
+
+/*
+ * Nothing of the buffer is written. What waits in the open one has offsets
+ * behind it, so it is refused too, and the offsets are given out again.
+ */
+static void refuse(struct journal *journal, struct commit_buffer *buffer, int error)
+{
+	answer(journal, buffer, error);
+	buffer_clear(buffer);
+	pthread_mutex_lock(&journal->lock);
+	struct commit_buffer *behind = journal->open;
+	journal->open = buffer;
+	journal->next_offset = atomic_load(&journal->end);
+	journal->waiting_bytes = 0;
+	pthread_mutex_unlock(&journal->lock);
+	buffer_settle(journal, behind);
+	answer(journal, behind, error);
+	buffer_clear(behind);
+}
+
+/* --- One commit ----------------------------------------------------------- */
+
+/* Entries of the sparse index for what was written at byte `at`; index_lock held. */
+static void index_calls(struct segment *segment, const struct commit_buffer *buffer, uint64_t at)
+{
+	for (size_t i = 0; i < buffer->call_count; i++) {
+		const struct call *call = &buffer->calls[i];
+		uint64_t place = call->at;
+		index_note(&segment->index, call->first, at + place, call->time_us);
+		for (size_t k = 0; k < call->n && call->length >= INDEX_SPACING; k++) {
+			index_note(&segment->index, call->first + k, at + place, call->time_us);
+			place += record_size(get_u32(buffer->bytes + place + 4));
+		}
+	}
+}
+
+static void publish(struct journal *journal, const struct commit_buffer *buffer, int64_t took_us)
+{
+	struct segment *segment = journal_active(journal);
+	uint64_t end = buffer->first + buffer->count;
+	pthread_mutex_lock(&journal->index_lock);
+	index_calls(segment, buffer, segment->used);
+	segment->used += buffer->used;
+	segment->end = end;
+	pthread_mutex_unlock(&journal->index_lock);
+	atomic_store(&journal->end, end);
+
+	pthread_mutex_lock(&journal->lock);
+	journal->logical += buffer->used;
+	journal->waiting_bytes -= buffer->used - MARKER_SIZE;
+	journal->appended += buffer->count;
+	journal->commits++;
+	journal->last_sync_us = took_us;
+	pthread_mutex_unlock(&journal->lock);
+	waiter_tell(journal);
+}
+
+static int write_and_sync(struct journal *journal, const struct commit_buffer *buffer)
+{
+	struct segment *segment = journal_active(journal);
+	struct marker marker = {
+		.first = buffer->first,
+		.count = (uint32_t)buffer->count,
+		.length = buffer->used - MARKER_SIZE,
+		.sum = atomic_load(&buffer->sum),
+		.time_us = clock_wall_us(),
+	};
+	marker_write(buffer->bytes, segment->seed, &marker);
+	int error = journal->io->pwrite(
+		journal->io, segment->file, buffer->bytes, buffer->used, segment->used);
+	if (error) {
+		room_failed(journal, "write", error);
+		return -XYLEM_E_DEAD;
+	}
+	error = journal->io->fdatasync(journal->io, segment->file);
+	if (error) {
+		room_failed(journal, "fdatasync", error);
+		return -XYLEM_E_DEAD;
+	}
+	return 0;
+}
+
+static int make_room(struct journal *journal, const struct commit_buffer *buffer)
+{
+	const struct segment *segment = journal_active(journal);
+	if (segment->used + buffer->used <= segment->size) {
+		return 0;
+	}
+	return room_roll(journal, buffer->first, buffer->used, buffer->urgent);
+}
+
+static void commit(struct journal *journal, struct commit_buffer *buffer)
+{
+	buffer_settle(journal, buffer);
+	size_t was = buffer->used;
+	int error = journal->failed ? -XYLEM_E_DEAD : 0; /* written by this thread only */
+	error = error ? error : positions_reserve(journal, buffer) ? 0 : -XYLEM_E_MEMORY;
+	error = error ? error : make_room(journal, buffer);
+	if (error == 0) {
+		int64_t before = clock_mono_us();
+		error = write_and_sync(journal, buffer);
+		if (error == 0) {
+			publish(journal, buffer, clock_mono_us() - before);
+			answer(journal, buffer, 0);
+			buffer_clear(buffer);
+		}
+	}
+	if (error) {
+		refuse(journal, buffer, error);
+		return; /* the buffer is open again */
+	}
+	buffer_slim(buffer, was);
+}
+
+/* --- The thread ----------------------------------------------------------- */
+
+/* Looks for work; the buffer to commit, or NULL for upkeep. False when all is done. */
+static bool work_take(struct journal *journal, struct commit_buffer **ret_buffer)
+{
+	pthread_mutex_lock(&journal->lock);
+	struct timespec tick = clock_timespec(clock_mono_us() + (journal->full ? TICK_FULL_US : TICK_US));
+	int timed_out = 0;
+	while (journal->open->call_count == 0 && !journal->stopping && !journal->trim_wanted &&
+		timed_out == 0) {
+		timed_out = pthread_cond_timedwait(&journal->work, &journal->lock, &tick);
+	}
+	*ret_buffer = NULL;
+	bool more = journal->open->call_count > 0 || !journal->stopping;
+	if (journal->open->call_count > 0) {
+		*ret_buffer = journal->open;
+		journal->open = &journal->buffers[journal->open == &journal->buffers[0]];
+	}
+	journal->trim_wanted = false;
+	pthread_mutex_unlock(&journal->lock);
+	return more;
+}
+
+/* Tells the owner once of each change of held, full and failed. */
+static void tell_changes(struct journal *journal)
+{
+	pthread_mutex_lock(&journal->lock);
+	retention_hold(journal);
+	bool changed = journal->told_held != journal->held || journal->told_full != journal->full ||
+		       journal->told_failed != journal->failed;
+	journal->told_held = journal->held;
+	journal->told_full = journal->full;
+	journal->told_failed = journal->failed;
+	void (*tell)(void *context) = journal->changed;
+	void *context = journal->changed_context;
+	pthread_mutex_unlock(&journal->lock);
+	if (changed && tell) {
+		tell(context);
+	}
+}
+
+static void upkeep(struct journal *journal, int64_t *next_try)
+{
+	if (!journal->failed) {
+		retention_trim(journal);
+	}
+	if (journal->full && !journal->failed && clock_mono_us() >= *next_try) {
+		*next_try = clock_mono_us() + TICK_FULL_US;
+		if (room_retry(journal)) {
+			pthread_mutex_lock(&journal->lock);
+			journal->full = false;
+			pthread_mutex_unlock(&journal->lock);
+		}
+	}
+	tell_changes(journal);
+}
+
+void *commit_run(void *context)
+{
+	struct journal *journal = context;
+	struct commit_buffer *buffer;
+	int64_t next_try = 0;
+	while (work_take(journal, &buffer)) {
+		if (buffer) {
+			commit(journal, buffer);
+		}
+		upkeep(journal, &next_try);
+	}
+	return NULL;
+}
