@@ -141,7 +141,7 @@ static void damage_explain(
 			"%" PRIu64 " messages, 0-%" PRIu64 " to 0-%" PRIu64
 			", are damaged or missing: %s/%020" PRIu64 SEGMENT_SUFFIX " at byte %" PRIu64
 			", %" PRIu64 " bytes. Restore the file from a copy, or start with --accept-gap to go "
-				     "on without them",
+			"on without them",
 			damage->end - damage->first, damage->first, damage->end - 1, recovery->folder,
 			segment ? segment->header.base : damage->first, damage->at, damage->length);
 	} else {
