@@ -15,7 +15,7 @@
 
 #define ACCEPTED_MAX ((int64_t)1024 * 1024)
 
-int accepted_add(struct accepted *accepted, uint64_t base, const struct damage *damage)
+int journal_accepted_add(struct accepted *accepted, uint64_t base, const struct damage *damage)
 {
 	if (accepted->n == accepted->room) {
 		size_t room = accepted->room ? accepted->room * 2 : 8;
@@ -30,13 +30,13 @@ int accepted_add(struct accepted *accepted, uint64_t base, const struct damage *
 	return 0;
 }
 
-void accepted_finish(struct accepted *accepted)
+void journal_accepted_finish(struct accepted *accepted)
 {
 	free(accepted->rows);
 	*accepted = (struct accepted){ 0 };
 }
 
-bool accepted_has(const struct accepted *accepted, uint64_t base, const struct damage *damage)
+bool journal_accepted_has(const struct accepted *accepted, uint64_t base, const struct damage *damage)
 {
 	for (size_t i = 0; i < accepted->n; i++) {
 		const struct accepted_row *row = &accepted->rows[i];
@@ -49,7 +49,7 @@ bool accepted_has(const struct accepted *accepted, uint64_t base, const struct d
 	return false;
 }
 
-int accepted_parse(struct accepted *accepted, const char *text, size_t n)
+int journal_accepted_parse(struct accepted *accepted, const char *text, size_t n)
 {
 	int error = 0;
 	while (n > 0 && error == 0) {
@@ -63,7 +63,7 @@ int accepted_parse(struct accepted *accepted, const char *text, size_t n)
 			if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
 				    &row.base, &row.damage.at, &row.damage.length, &row.damage.first,
 				    &row.damage.end) == 5) {
-				error = accepted_add(accepted, row.base, &row.damage);
+				error = journal_accepted_add(accepted, row.base, &row.damage);
 			}
 		}
 		n -= newline ? length + 1 : length;
@@ -72,7 +72,7 @@ int accepted_parse(struct accepted *accepted, const char *text, size_t n)
 	return error;
 }
 
-int accepted_load(struct accepted *accepted, struct io *io, const char *folder)
+int journal_accepted_load(struct accepted *accepted, struct io *io, const char *folder)
 {
 	char path[PATH_MAX];
 	struct io_file *file;
@@ -85,7 +85,7 @@ int accepted_load(struct accepted *accepted, struct io *io, const char *folder)
 	int64_t size = io->size(io, file);
 	char *text = size > 0 && size <= ACCEPTED_MAX ? malloc((size_t)size) : NULL;
 	if (text && io->pread(io, file, text, (size_t)size, 0) == size) {
-		error = accepted_parse(accepted, text, (size_t)size);
+		error = journal_accepted_parse(accepted, text, (size_t)size);
 	}
 	free(text);
 	io->close(io, file);
@@ -104,7 +104,7 @@ static int text_put(struct io *io, const char *path, struct xylem_span text)
 	return error;
 }
 
-int accepted_save(const struct accepted *accepted, struct io *io, const char *folder)
+int journal_accepted_save(const struct accepted *accepted, struct io *io, const char *folder)
 {
 	XYLEM_BUFFER_SCOPED text = { 0 };
 	for (size_t i = 0; i < accepted->n; i++) {

@@ -17,12 +17,12 @@ struct accepted {
 };
 
 /* What cannot be read counts as not accepted. -XYLEM_E_MEMORY. */
-int accepted_load(struct accepted *accepted, struct io *io, const char *folder);
-int accepted_parse(struct accepted *accepted, const char *text, size_t n);
-void accepted_finish(struct accepted *accepted);
-bool accepted_has(const struct accepted *accepted, uint64_t base, const struct damage *damage);
-int accepted_add(struct accepted *accepted, uint64_t base, const struct damage *damage);
+int journal_accepted_load(struct accepted *accepted, struct io *io, const char *folder);
+int journal_accepted_parse(struct accepted *accepted, const char *text, size_t n);
+void journal_accepted_finish(struct accepted *accepted);
+bool journal_accepted_has(const struct accepted *accepted, uint64_t base, const struct damage *damage);
+int journal_accepted_add(struct accepted *accepted, uint64_t base, const struct damage *damage);
 /* Durable when it answers 0; -XYLEM_E_IO, -XYLEM_E_MEMORY. */
-int accepted_save(const struct accepted *accepted, struct io *io, const char *folder);
+int journal_accepted_save(const struct accepted *accepted, struct io *io, const char *folder);
 
 #endif

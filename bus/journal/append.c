@@ -5,7 +5,7 @@
  * threads fill one batch side by side. The commit thread waits for the last of
  * them before it writes.
  *
- * The rule not to break: between taking the place and commit_buffer_leave()
+ * The rule not to break: between taking the place and journal_commit_buffer_leave()
  * nothing may fail, because offsets behind it are already given out.
  */
 #include <journal/inside.h>
@@ -21,7 +21,7 @@ static uint64_t append_size(const struct xylem_message *messages, size_t n)
 {
 	uint64_t bytes = 0;
 	for (size_t i = 0; i < n && bytes <= BATCH_MAX; i++) {
-		bytes += record_size(envelope_size(&messages[i]));
+		bytes += journal_record_size(envelope_size(&messages[i]));
 	}
 	return bytes <= BATCH_MAX ? bytes : 0;
 }
@@ -41,7 +41,7 @@ static int append_gate(struct journal *journal, bool urgent)
 		return -XYLEM_E_FULL;
 	}
 	uint64_t hold = journal->options.hold_bytes;
-	if (hold > 0 && (journal->held || retention_unreleased(journal) >= hold)) {
+	if (hold > 0 && (journal->held || journal_retention_unreleased(journal) >= hold)) {
 		if (!journal->held) {
 			journal->trim_wanted = true; /* the commit thread is to say so */
 			pthread_cond_signal(&journal->work);
@@ -103,8 +103,9 @@ static void append_serialise(struct journal *journal, struct commit_buffer *buff
 	uint64_t sum = 0;
 	for (size_t i = 0; i < call->n; i++) {
 		size_t length = envelope_size(&messages[i]);
-		sum += record_write(at, journal->seed, call->first + i, call->time_us, &messages[i], length);
-		at += record_size(length);
+		sum += journal_record_write(
+			at, journal->seed, call->first + i, call->time_us, &messages[i], length);
+		at += journal_record_size(length);
 	}
 	atomic_fetch_add(&buffer->sum, sum);
 }
@@ -128,7 +129,7 @@ int journal_append(struct journal *journal, const struct xylem_message *messages
 		return error;
 	}
 	append_serialise(journal, buffer, &call, messages);
-	commit_buffer_leave(journal, buffer);
+	journal_commit_buffer_leave(journal, buffer);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ static void buffer_clear(struct commit_buffer *buffer)
 	atomic_store(&buffer->sum, 0);
 }
 
-bool commit_buffer_init(struct commit_buffer *buffer)
+bool journal_commit_buffer_init(struct commit_buffer *buffer)
 {
 	void *bytes = mmap(NULL, MARKER_SIZE + BATCH_MAX, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -50,7 +50,7 @@ bool commit_buffer_init(struct commit_buffer *buffer)
 	return true;
 }
 
-void commit_buffer_finish(struct commit_buffer *buffer)
+void journal_commit_buffer_finish(struct commit_buffer *buffer)
 {
 	if (buffer->bytes) {
 		munmap(buffer->bytes, MARKER_SIZE + BATCH_MAX);
@@ -67,7 +67,7 @@ static void buffer_slim(struct commit_buffer *buffer, size_t was)
 	}
 }
 
-void commit_buffer_leave(struct journal *journal, struct commit_buffer *buffer)
+void journal_commit_buffer_leave(struct journal *journal, struct commit_buffer *buffer)
 {
 	if (atomic_fetch_sub(&buffer->writers, 1) == COMMIT_CLOSED + 1) {
 		pthread_mutex_lock(&journal->lock);
@@ -148,10 +148,10 @@ static void index_calls(struct segment *segment, const struct commit_buffer *buf
 	for (size_t i = 0; i < buffer->call_count; i++) {
 		const struct call *call = &buffer->calls[i];
 		uint64_t place = call->at;
-		index_note(&segment->index, call->first, at + place, call->time_us);
+		journal_index_note(&segment->index, call->first, at + place, call->time_us);
 		for (size_t k = 0; k < call->n && call->length >= INDEX_SPACING; k++) {
-			index_note(&segment->index, call->first + k, at + place, call->time_us);
-			place += record_size(get_u32(buffer->bytes + place + 4));
+			journal_index_note(&segment->index, call->first + k, at + place, call->time_us);
+			place += journal_record_size(get_u32(buffer->bytes + place + 4));
 		}
 	}
 }
@@ -174,7 +174,7 @@ static void publish(struct journal *journal, const struct commit_buffer *buffer,
 	journal->commits++;
 	journal->last_sync_us = took_us;
 	pthread_mutex_unlock(&journal->lock);
-	waiter_tell(journal);
+	journal_waiter_tell(journal);
 }
 
 static int write_and_sync(struct journal *journal, const struct commit_buffer *buffer)
@@ -187,16 +187,16 @@ static int write_and_sync(struct journal *journal, const struct commit_buffer *b
 		.sum = atomic_load(&buffer->sum),
 		.time_us = clock_wall_us(),
 	};
-	marker_write(buffer->bytes, segment->seed, &marker);
+	journal_marker_write(buffer->bytes, segment->seed, &marker);
 	int error = journal->io->pwrite(
 		journal->io, segment->file, buffer->bytes, buffer->used, segment->used);
 	if (error) {
-		room_failed(journal, "write", error);
+		journal_room_failed(journal, "write", error);
 		return -XYLEM_E_DEAD;
 	}
 	error = journal->io->fdatasync(journal->io, segment->file);
 	if (error) {
-		room_failed(journal, "fdatasync", error);
+		journal_room_failed(journal, "fdatasync", error);
 		return -XYLEM_E_DEAD;
 	}
 	return 0;
@@ -208,7 +208,7 @@ static int make_room(struct journal *journal, const struct commit_buffer *buffer
 	if (segment->used + buffer->used <= segment->size) {
 		return 0;
 	}
-	return room_roll(journal, buffer->first, buffer->used, buffer->urgent);
+	return journal_room_roll(journal, buffer->first, buffer->used, buffer->urgent);
 }
 
 static void commit(struct journal *journal, struct commit_buffer *buffer)
@@ -261,7 +261,7 @@ static bool work_take(struct journal *journal, struct commit_buffer **ret_buffer
 static void tell_changes(struct journal *journal)
 {
 	pthread_mutex_lock(&journal->lock);
-	retention_hold(journal);
+	journal_retention_hold(journal);
 	bool changed = journal->told_held != journal->held || journal->told_full != journal->full ||
 		       journal->told_failed != journal->failed;
 	journal->told_held = journal->held;
@@ -278,11 +278,11 @@ static void tell_changes(struct journal *journal)
 static void upkeep(struct journal *journal, int64_t *next_try)
 {
 	if (!journal->failed) {
-		retention_trim(journal);
+		journal_retention_trim(journal);
 	}
 	if (journal->full && !journal->failed && clock_mono_us() >= *next_try) {
 		*next_try = clock_mono_us() + TICK_FULL_US;
-		if (room_retry(journal)) {
+		if (journal_room_retry(journal)) {
 			pthread_mutex_lock(&journal->lock);
 			journal->full = false;
 			pthread_mutex_unlock(&journal->lock);
@@ -291,7 +291,7 @@ static void upkeep(struct journal *journal, int64_t *next_try)
 	tell_changes(journal);
 }
 
-void *commit_run(void *context)
+void *journal_commit_run(void *context)
 {
 	struct journal *journal = context;
 	struct commit_buffer *buffer;

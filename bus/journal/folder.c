@@ -17,7 +17,7 @@
 
 #include <journal/segment.h>
 
-int folder_make(struct io *io, const char *path, struct xylem_reason *reason)
+int journal_folder_make(struct io *io, const char *path, struct xylem_reason *reason)
 {
 	char parent[PATH_MAX];
 	if (snprintf(parent, sizeof(parent), "%s", path) >= (int)sizeof(parent)) {
@@ -43,7 +43,8 @@ int folder_make(struct io *io, const char *path, struct xylem_reason *reason)
 	return error == ENOSPC || error == EDQUOT ? -XYLEM_E_FULL : -XYLEM_E_IO;
 }
 
-int folder_lock(struct io *io, const char *path, struct io_file **ret_file, struct xylem_reason *reason)
+int journal_folder_lock(
+	struct io *io, const char *path, struct io_file **ret_file, struct xylem_reason *reason)
 {
 	char name[PATH_MAX];
 	struct io_file *file;
@@ -51,7 +52,7 @@ int folder_lock(struct io *io, const char *path, struct io_file **ret_file, stru
 	error = error ? error : io->open(io, name, O_RDWR | O_CREAT, 0600, &file);
 	if (error) {
 		xylem_reason_set(reason, "%s/lock cannot be opened: %s", path, strerrordesc_np(-error));
-		return segment_error(error) == -XYLEM_E_FULL ? -XYLEM_E_FULL : -XYLEM_E_IO;
+		return journal_segment_error(error) == -XYLEM_E_FULL ? -XYLEM_E_FULL : -XYLEM_E_IO;
 	}
 	if (flock(io->descriptor(file), LOCK_EX | LOCK_NB) != 0) {
 		error = errno;
@@ -115,7 +116,7 @@ static int number_compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-int folder_list(struct folder *folder, const char *path, struct xylem_reason *reason)
+int journal_folder_list(struct folder *folder, const char *path, struct xylem_reason *reason)
 {
 	*folder = (struct folder){ 0 };
 	DIR *stream = opendir(path);
@@ -134,7 +135,7 @@ int folder_list(struct folder *folder, const char *path, struct xylem_reason *re
 	closedir(stream);
 	if (error) {
 		xylem_reason_set(reason, "%s cannot be listed", path);
-		folder_finish(folder);
+		journal_folder_finish(folder);
 		return error;
 	}
 	if (folder->segment_count > 0) {
@@ -143,7 +144,7 @@ int folder_list(struct folder *folder, const char *path, struct xylem_reason *re
 	return 0;
 }
 
-void folder_finish(struct folder *folder)
+void journal_folder_finish(struct folder *folder)
 {
 	free(folder->segments);
 	free(folder->spares);

@@ -19,11 +19,12 @@ struct folder {
 };
 
 /* Makes it, with a durable name, if it is missing; -XYLEM_E_IO, -XYLEM_E_FULL. */
-int folder_make(struct io *io, const char *path, struct xylem_reason *reason);
+int journal_folder_make(struct io *io, const char *path, struct xylem_reason *reason);
 /* The one owner's lock, held as long as the file is open; -XYLEM_E_BUSY. */
-int folder_lock(struct io *io, const char *path, struct io_file **ret_file, struct xylem_reason *reason);
+int journal_folder_lock(
+	struct io *io, const char *path, struct io_file **ret_file, struct xylem_reason *reason);
 /* -XYLEM_E_IO, -XYLEM_E_MEMORY. */
-int folder_list(struct folder *folder, const char *path, struct xylem_reason *reason);
-void folder_finish(struct folder *folder);
+int journal_folder_list(struct folder *folder, const char *path, struct xylem_reason *reason);
+void journal_folder_finish(struct folder *folder);
 
 #endif

@@ -12,15 +12,15 @@
 
 #include <journal/layout.h>
 
-void index_init(struct index *index)
+void journal_index_init(struct index *index)
 {
 	*index = (struct index){ .time_min = INT64_MAX, .time_max = INT64_MIN };
 }
 
-void index_finish(struct index *index)
+void journal_index_finish(struct index *index)
 {
 	free(index->entries);
-	index_init(index);
+	journal_index_init(index);
 }
 
 static void entry_add(struct index *index, struct index_entry entry)
@@ -37,7 +37,7 @@ static void entry_add(struct index *index, struct index_entry entry)
 	index->entries[index->n++] = entry;
 }
 
-void index_note(struct index *index, uint64_t offset, uint64_t at, int64_t time_us)
+void journal_index_note(struct index *index, uint64_t offset, uint64_t at, int64_t time_us)
 {
 	if (index->n == 0 || at - index->entries[index->n - 1].at >= INDEX_SPACING) {
 		entry_add(index, (struct index_entry){ .offset = offset, .at = at, .time_max = time_us });
@@ -49,7 +49,7 @@ void index_note(struct index *index, uint64_t offset, uint64_t at, int64_t time_
 	index->time_max = time_us > index->time_max ? time_us : index->time_max;
 }
 
-const struct index_entry *index_find(const struct index *index, uint64_t offset)
+const struct index_entry *journal_index_find(const struct index *index, uint64_t offset)
 {
 	size_t low = 0, high = index->n;
 	while (low < high) {

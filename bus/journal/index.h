@@ -22,14 +22,14 @@ struct index {
 	int64_t time_min, time_max; /* of the segment; INT64_MAX and INT64_MIN when it is empty */
 };
 
-void index_init(struct index *index);
-void index_finish(struct index *index);
+void journal_index_init(struct index *index);
+void journal_index_finish(struct index *index);
 /*
  * Notes that `offset` lies at `at`, with a journal time; adds an entry when the
  * last one is far enough behind. Without memory the index only gets sparser.
  */
-void index_note(struct index *index, uint64_t offset, uint64_t at, int64_t time_us);
+void journal_index_note(struct index *index, uint64_t offset, uint64_t at, int64_t time_us);
 /* The last entry at or below `offset`; NULL when there is none. Valid until the next note. */
-const struct index_entry *index_find(const struct index *index, uint64_t offset);
+const struct index_entry *journal_index_find(const struct index *index, uint64_t offset);
 
 #endif

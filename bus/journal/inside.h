@@ -103,41 +103,41 @@ int journal_recover(
 	struct journal *journal, struct journal_recovery *ret_recovery, struct xylem_reason *reason);
 
 /* room.c: files to write into. Commit thread (and open). Errors: -XYLEM_E_FULL, -XYLEM_E_DEAD with `failure` set. */
-int room_open(struct journal *journal);
+int journal_room_open(struct journal *journal);
 /* Makes a new last segment with room for `bytes` of a batch. */
-int room_roll(struct journal *journal, uint64_t base, uint64_t bytes, bool urgent);
+int journal_room_roll(struct journal *journal, uint64_t base, uint64_t bytes, bool urgent);
 /* While full: tries to have a spare segment and the reserve again. True when there is room. */
-bool room_retry(struct journal *journal);
+bool journal_room_retry(struct journal *journal);
 /* Takes the file of a segment that is not needed any more: for reuse, or for good. */
-void room_give_back(struct journal *journal, struct segment *segment);
-void room_failed(struct journal *journal, const char *what, int error);
+void journal_room_give_back(struct journal *journal, struct segment *segment);
+void journal_room_failed(struct journal *journal, const char *what, int error);
 
 /* commit.c */
-void *commit_run(void *context);
-bool commit_buffer_init(struct commit_buffer *buffer);
-void commit_buffer_finish(struct commit_buffer *buffer);
+void *journal_commit_run(void *context);
+bool journal_commit_buffer_init(struct commit_buffer *buffer);
+void journal_commit_buffer_finish(struct commit_buffer *buffer);
 /* An appender has finished with the buffer. */
-void commit_buffer_leave(struct journal *journal, struct commit_buffer *buffer);
+void journal_commit_buffer_leave(struct journal *journal, struct commit_buffer *buffer);
 
 /* retention.c; commit thread. */
-void retention_trim(struct journal *journal);
+void journal_retention_trim(struct journal *journal);
 /* Bytes that lanes still need; lock held. */
-uint64_t retention_unreleased(const struct journal *journal);
+uint64_t journal_retention_unreleased(const struct journal *journal);
 /* Sets or clears `held`; lock held. */
-void retention_hold(struct journal *journal);
+void journal_retention_hold(struct journal *journal);
 
 /* list.c: the segments in memory. */
 /* The new last one; the one before it is sealed. False without memory. */
-bool list_append(struct journal *journal, struct segment *segment);
+bool journal_list_append(struct journal *journal, struct segment *segment);
 /* The last segment whose base is not above the offset; index_lock held. SIZE_MAX: none. */
-size_t list_find(struct journal *journal, uint64_t offset);
+size_t journal_list_find(struct journal *journal, uint64_t offset);
 /* Keeps the segment's file open for a reader: -XYLEM_E_IO. index_lock held. */
-int list_ref(struct journal *journal, struct segment *segment);
-void list_unref(struct journal *journal, struct segment *segment);
+int journal_list_ref(struct journal *journal, struct segment *segment);
+void journal_list_unref(struct journal *journal, struct segment *segment);
 
 /* waiter.c */
-bool waiter_start(struct journal *journal);
-void waiter_stop(struct journal *journal);
-void waiter_tell(struct journal *journal);
+bool journal_waiter_start(struct journal *journal);
+void journal_waiter_stop(struct journal *journal);
+void journal_waiter_tell(struct journal *journal);
 
 #endif

@@ -33,7 +33,7 @@ static int epoch_draw(struct journal *journal, struct xylem_reason *reason)
 			return -XYLEM_E_IO;
 		}
 	} while (journal->epoch == 0);
-	journal->seed = record_seed(journal->epoch);
+	journal->seed = journal_record_seed(journal->epoch);
 	return 0;
 }
 
@@ -47,7 +47,7 @@ static bool conditions_init(struct journal *journal)
 	bool made = pthread_cond_init(&journal->work, &attributes) == 0 &&
 		    pthread_cond_init(&journal->quiet, &attributes) == 0;
 	pthread_condattr_destroy(&attributes);
-	return waiter_start(journal) && made;
+	return journal_waiter_start(journal) && made;
 }
 
 static struct journal *journal_make(const struct journal_options *options)
@@ -62,8 +62,8 @@ static struct journal *journal_make(const struct journal_options *options)
 	}
 	journal->io = options->io;
 	journal->folder = strdup(options->folder);
-	bool made = conditions_init(journal) && commit_buffer_init(&journal->buffers[0]) &&
-		    commit_buffer_init(&journal->buffers[1]);
+	bool made = conditions_init(journal) && journal_commit_buffer_init(&journal->buffers[0]) &&
+		    journal_commit_buffer_init(&journal->buffers[1]);
 	journal->open = &journal->buffers[0];
 	return made && journal->folder ? journal : journal_close(journal);
 }
@@ -71,20 +71,21 @@ static struct journal *journal_make(const struct journal_options *options)
 static int journal_start(
 	struct journal *journal, struct journal_recovery *ret_recovery, struct xylem_reason *reason)
 {
-	int error = folder_make(journal->io, journal->folder, reason);
-	error = error ? error : folder_lock(journal->io, journal->folder, &journal->lock_file, reason);
+	int error = journal_folder_make(journal->io, journal->folder, reason);
+	error = error ? error
+		      : journal_folder_lock(journal->io, journal->folder, &journal->lock_file, reason);
 	error = error ? error : epoch_draw(journal, reason);
 	error = error ? error : journal_recover(journal, ret_recovery, reason);
 	if (error) {
 		return error;
 	}
-	error = room_open(journal);
+	error = journal_room_open(journal);
 	if (error) {
 		xylem_reason_set(reason, "no segment can be made in %s: %s", journal->folder,
 			error == -XYLEM_E_FULL ? "no room on the disk" : journal->failure);
 		return error == -XYLEM_E_FULL ? error : -XYLEM_E_IO;
 	}
-	error = thread_start(&journal->thread, "journal", 0, commit_run, journal);
+	error = thread_start(&journal->thread, "journal", 0, journal_commit_run, journal);
 	journal->thread_started = error == 0;
 	return error;
 }
@@ -137,16 +138,16 @@ struct journal *journal_close(struct journal *journal)
 	}
 	thread_end(journal);
 	for (size_t i = 0; i < journal->segment_count; i++) {
-		segment_free(journal->segments[i], journal->io);
+		journal_segment_free(journal->segments[i], journal->io);
 	}
 	free(journal->segments);
-	commit_buffer_finish(&journal->buffers[0]);
-	commit_buffer_finish(&journal->buffers[1]);
+	journal_commit_buffer_finish(&journal->buffers[0]);
+	journal_commit_buffer_finish(&journal->buffers[1]);
 	free(journal->positions);
 	if (journal->lock_file) {
 		journal->io->close(journal->io, journal->lock_file);
 	}
-	waiter_stop(journal);
+	journal_waiter_stop(journal);
 	pthread_cond_destroy(&journal->work);
 	pthread_cond_destroy(&journal->quiet);
 	pthread_mutex_destroy(&journal->lock);
@@ -175,7 +176,7 @@ void journal_state(struct journal *journal, struct journal_state *ret_state)
 	state.failed = journal->failed;
 	state.full = journal->full;
 	state.held = journal->held;
-	state.unreleased_bytes = retention_unreleased(journal);
+	state.unreleased_bytes = journal_retention_unreleased(journal);
 	state.appended = journal->appended;
 	state.commits = journal->commits;
 	state.last_sync_us = journal->last_sync_us;

@@ -25,7 +25,7 @@ static void file_close_if_many(struct journal *journal, struct segment *segment)
 	}
 }
 
-bool list_append(struct journal *journal, struct segment *segment)
+bool journal_list_append(struct journal *journal, struct segment *segment)
 {
 	pthread_mutex_lock(&journal->index_lock);
 	if (journal->segment_count == journal->segment_room) {
@@ -48,7 +48,7 @@ bool list_append(struct journal *journal, struct segment *segment)
 	return true;
 }
 
-size_t list_find(struct journal *journal, uint64_t offset)
+size_t journal_list_find(struct journal *journal, uint64_t offset)
 {
 	size_t low = 0, high = journal->segment_count;
 	while (low < high) {
@@ -62,11 +62,11 @@ size_t list_find(struct journal *journal, uint64_t offset)
 	return low > 0 ? low - 1 : SIZE_MAX;
 }
 
-int list_ref(struct journal *journal, struct segment *segment)
+int journal_list_ref(struct journal *journal, struct segment *segment)
 {
 	if (!segment->file) {
 		char path[PATH_MAX];
-		if (!segment_path(path, journal->folder, segment->header.base, SEGMENT_SUFFIX) ||
+		if (!journal_segment_path(path, journal->folder, segment->header.base, SEGMENT_SUFFIX) ||
 			journal->io->open(journal->io, path, O_RDONLY, 0, &segment->file) != 0) {
 			segment->file = NULL;
 			return -XYLEM_E_IO;
@@ -77,7 +77,7 @@ int list_ref(struct journal *journal, struct segment *segment)
 	return 0;
 }
 
-void list_unref(struct journal *journal, struct segment *segment)
+void journal_list_unref(struct journal *journal, struct segment *segment)
 {
 	pthread_mutex_lock(&journal->index_lock);
 	segment->refs--;

@@ -16,7 +16,7 @@
 
 #include <base/hash.h>
 
-void marker_write(char at[MARKER_SIZE], uint32_t seed, const struct marker *marker)
+void journal_marker_write(char at[MARKER_SIZE], uint32_t seed, const struct marker *marker)
 {
 	put_u32(at, MARKER_MAGIC);
 	put_u32(at + 4, marker->count);
@@ -28,9 +28,9 @@ void marker_write(char at[MARKER_SIZE], uint32_t seed, const struct marker *mark
 	put_u32(at + 44, crc32c(seed, at, 44));
 }
 
-bool marker_read(const char *at, uint32_t seed, struct marker *ret_marker)
+bool journal_marker_read(const char *at, uint32_t seed, struct marker *ret_marker)
 {
-	if (!marker_looks(at) || crc32c(seed, at, 44) != get_u32(at + 44)) {
+	if (!journal_marker_looks(at) || crc32c(seed, at, 44) != get_u32(at + 44)) {
 		return false;
 	}
 	struct marker marker = {

@@ -13,14 +13,14 @@ struct marker {
 	uint32_t count;
 };
 
-void marker_write(char at[MARKER_SIZE], uint32_t seed, const struct marker *marker);
+void journal_marker_write(char at[MARKER_SIZE], uint32_t seed, const struct marker *marker);
 
-static inline bool marker_looks(const char *at)
+static inline bool journal_marker_looks(const char *at)
 {
 	return get_u32(at) == MARKER_MAGIC;
 }
 
 /* False for bytes that are no marker of this epoch. `at` has MARKER_SIZE bytes, from anywhere. */
-bool marker_read(const char *at, uint32_t seed, struct marker *ret_marker);
+bool journal_marker_read(const char *at, uint32_t seed, struct marker *ret_marker);
 
 #endif

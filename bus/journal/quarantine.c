@@ -16,20 +16,20 @@ static void copy(struct io *io, struct io_file *from, const struct damage *damag
 {
 	enum { CHUNK = 256 * 1024 };
 	struct window window;
-	window_init(&window, io, from, damage->at + damage->length);
+	journal_window_init(&window, io, from, damage->at + damage->length);
 	for (uint64_t done = 0; done < damage->length;) {
 		size_t n = damage->length - done < CHUNK ? (size_t)(damage->length - done) : CHUNK;
-		const char *bytes = window_need(&window, damage->at + done, n, NULL);
+		const char *bytes = journal_window_need(&window, damage->at + done, n, NULL);
 		if (!bytes || io->pwrite(io, to, bytes, n, done) != 0) {
 			break;
 		}
 		done += n;
 	}
-	window_finish(&window);
+	journal_window_finish(&window);
 	io->fdatasync(io, to);
 }
 
-void quarantine_copy(
+void journal_quarantine_copy(
 	struct io *io, const char *folder, const struct segment *segment, const struct damage *damage)
 {
 	char path[PATH_MAX];

@@ -10,7 +10,7 @@
  * once. Best effort: without room there is no copy, and the segment itself is
  * not touched either.
  */
-void quarantine_copy(
+void journal_quarantine_copy(
 	struct io *io, const char *folder, const struct segment *segment, const struct damage *damage);
 
 #endif

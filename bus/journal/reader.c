@@ -88,11 +88,11 @@ static int reading_find(struct reading *reading)
 {
 	struct journal *journal = reading->journal;
 	pthread_mutex_lock(&journal->index_lock);
-	size_t i = list_find(journal, reading->from);
+	size_t i = journal_list_find(journal, reading->from);
 	int error = i == SIZE_MAX ? -XYLEM_E_GONE : 0;
 	if (error == 0) {
 		struct segment *segment = journal->segments[i];
-		const struct index_entry *entry = index_find(&segment->index, reading->from);
+		const struct index_entry *entry = journal_index_find(&segment->index, reading->from);
 		reading->segment = segment;
 		reading->used = segment->used;
 		reading->end = segment->end;
@@ -100,7 +100,7 @@ static int reading_find(struct reading *reading)
 								    : segment->end;
 		reading->at = entry ? entry->at : SEGMENT_DATA;
 		reading->expected = entry ? 0 : segment->header.base;
-		error = list_ref(journal, segment);
+		error = journal_list_ref(journal, segment);
 	}
 	pthread_mutex_unlock(&journal->index_lock);
 	struct reader_batch *batch = reading->batch;
@@ -151,11 +151,11 @@ static enum walk_end walk(struct reading *reading, size_t n, uint64_t *ret_need)
 		if (reading->at >= reading->used) {
 			return WALK_DONE;
 		}
-		if (n - i < RECORD_HEADER_SIZE || (marker_looks(bytes + i) && n - i < MARKER_SIZE)) {
+		if (n - i < RECORD_HEADER_SIZE || (journal_marker_looks(bytes + i) && n - i < MARKER_SIZE)) {
 			return reading->used - reading->at < *ret_need ? WALK_BAD : WALK_SHORT;
 		}
-		if (marker_looks(bytes + i)) {
-			if (!marker_read(bytes + i, reading->segment->seed, &marker) ||
+		if (journal_marker_looks(bytes + i)) {
+			if (!journal_marker_read(bytes + i, reading->segment->seed, &marker) ||
 				(reading->expected && marker.first != reading->expected)) {
 				return WALK_BAD;
 			}
@@ -164,7 +164,7 @@ static enum walk_end walk(struct reading *reading, size_t n, uint64_t *ret_need)
 			continue;
 		}
 		bool wanted = reading->expected >= reading->from;
-		enum record_verdict verdict = record_read(
+		enum record_verdict verdict = journal_record_read(
 			bytes + i, n - i, reading->segment->seed, wanted, &record);
 		if (verdict != RECORD_BAD && reading->expected == 0) {
 			reading->expected = record.offset;
@@ -173,7 +173,7 @@ static enum walk_end walk(struct reading *reading, size_t n, uint64_t *ret_need)
 		if (verdict == RECORD_BAD || record.offset != reading->expected) {
 			return WALK_BAD;
 		}
-		*ret_need = record_size(record.length);
+		*ret_need = journal_record_size(record.length);
 		if (verdict == RECORD_SHORT) {
 			return reading->used - reading->at < *ret_need ? WALK_BAD : WALK_SHORT;
 		}
@@ -201,8 +201,9 @@ static int reading_skip(struct reading *reading)
 	struct record record;
 	uint64_t at, lost_until = reading->next_base;
 	uint64_t least = reading->expected ? reading->expected : reading->segment->header.base;
-	window_init(&window, reading->journal->io, reading->segment->file, reading->used);
-	bool found = scan_next_record(&window, reading->segment->seed, reading->at, least, &at, &record);
+	journal_window_init(&window, reading->journal->io, reading->segment->file, reading->used);
+	bool found = journal_scan_next_record(
+		&window, reading->segment->seed, reading->at, least, &at, &record);
 	int error = window.error ? -XYLEM_E_IO : 0;
 	if (found && record.offset < reading->end) {
 		lost_until = record.offset;
@@ -216,7 +217,7 @@ static int reading_skip(struct reading *reading)
 	} else if (error == 0) {
 		error = -XYLEM_E_DAMAGED;
 	}
-	window_finish(&window);
+	journal_window_finish(&window);
 	return error;
 }
 
@@ -235,7 +236,7 @@ static int decode(struct reading *reading)
 	const char *at = batch->bytes + reading->first_at;
 	size_t n = 0;
 	while (n < reading->n) {
-		if (marker_looks(at)) {
+		if (journal_marker_looks(at)) {
 			at += MARKER_SIZE;
 			continue;
 		}
@@ -248,7 +249,7 @@ static int decode(struct reading *reading)
 		message->position = (struct xylem_position){ JOURNAL_PARTITION, get_u64(at + 8) };
 		message->journal_time_us = (int64_t)get_u64(at + 16);
 		extensions += message->extension_count;
-		at += record_size(body.n);
+		at += journal_record_size(body.n);
 		n++;
 	}
 	batch->batch.n = n;
@@ -326,7 +327,7 @@ static int read_from(
 			hint_set(&reading);
 		}
 	}
-	list_unref(journal, reading.segment);
+	journal_list_unref(journal, reading.segment);
 	return error;
 }
 

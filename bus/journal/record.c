@@ -20,7 +20,7 @@
 #include <base/hash.h>
 #include <message/envelope.h>
 
-uint32_t record_seed(uint64_t epoch)
+uint32_t journal_record_seed(uint64_t epoch)
 {
 	char bytes[8];
 	put_u64(bytes, epoch);
@@ -34,7 +34,7 @@ static uint32_t offset_seed(uint32_t seed, uint64_t offset)
 	return crc32c(seed, bytes, sizeof(bytes));
 }
 
-uint32_t record_write(char *at, uint32_t seed, uint64_t offset, int64_t time_us,
+uint32_t journal_record_write(char *at, uint32_t seed, uint64_t offset, int64_t time_us,
 	const struct xylem_message *message, size_t length)
 {
 	put_u32(at, RECORD_MAGIC | (uint32_t)message->kind << 16);
@@ -45,13 +45,13 @@ uint32_t record_write(char *at, uint32_t seed, uint64_t offset, int64_t time_us,
 	put_u32(at + 24, header_sum);
 	char *body = at + RECORD_HEADER_SIZE;
 	envelope_write(message, body);
-	memset(body + length, 0, record_size(length) - RECORD_HEADER_SIZE - length);
+	memset(body + length, 0, journal_record_size(length) - RECORD_HEADER_SIZE - length);
 	uint32_t sum = crc32c(header_sum, body, length);
 	put_u32(at + 28, sum);
 	return sum;
 }
 
-enum record_verdict record_read(
+enum record_verdict journal_record_read(
 	const char *at, uint64_t n, uint32_t seed, bool whole, struct record *ret_record)
 {
 	if (n < RECORD_HEADER_SIZE || (get_u32(at) & 0xFF00FFFFU) != RECORD_MAGIC) {
@@ -69,7 +69,7 @@ enum record_verdict record_read(
 		.length = get_u32(at + 4),
 		.sum = get_u32(at + 28),
 	};
-	if (record_size(ret_record->length) > n) {
+	if (journal_record_size(ret_record->length) > n) {
 		return RECORD_SHORT;
 	}
 	if (whole && crc32c(header_sum, ret_record->body, ret_record->length) != ret_record->sum) {

@@ -64,7 +64,7 @@ static int segment_load(struct recovery *recovery, uint64_t base)
 	struct segment_header header = { 0 };
 	struct io *io = recovery->io;
 	struct io_file *file;
-	if (!segment_path(path, recovery->folder, base, SEGMENT_SUFFIX)) {
+	if (!journal_segment_path(path, recovery->folder, base, SEGMENT_SUFFIX)) {
 		return -XYLEM_E_INVALID;
 	}
 	int error = io->open(io, path, O_RDWR, 0, &file);
@@ -77,7 +77,7 @@ static int segment_load(struct recovery *recovery, uint64_t base)
 		io->close(io, file);
 		return io_failed(recovery, path, (int)got);
 	}
-	int verdict = segment_header_read(bytes, (size_t)got, &header);
+	int verdict = journal_segment_header_read(bytes, (size_t)got, &header);
 	if (verdict == -XYLEM_E_UNSUPPORTED) {
 		io->close(io, file);
 		xylem_reason_set(recovery->reason, "%s has format version %" PRIu32 ", this program reads %d",
@@ -86,9 +86,9 @@ static int segment_load(struct recovery *recovery, uint64_t base)
 	}
 	bool good = verdict == 0 && header.base == base && header.partition == JOURNAL_PARTITION;
 	header = good ? header : (struct segment_header){ .base = base };
-	struct segment *segment = segment_new(&header);
-	if (!segment || !list_append(recovery->journal, segment)) {
-		segment_free(segment, io);
+	struct segment *segment = journal_segment_new(&header);
+	if (!segment || !journal_list_append(recovery->journal, segment)) {
+		journal_segment_free(segment, io);
 		io->close(io, file);
 		return -XYLEM_E_MEMORY;
 	}
@@ -102,7 +102,7 @@ static int segment_load(struct recovery *recovery, uint64_t base)
 static int segment_open(struct recovery *recovery, struct segment *segment)
 {
 	char path[PATH_MAX];
-	segment_path(path, recovery->folder, segment->header.base, SEGMENT_SUFFIX);
+	journal_segment_path(path, recovery->folder, segment->header.base, SEGMENT_SUFFIX);
 	int error = recovery->io->open(recovery->io, path, O_RDWR, 0, &segment->file);
 	return error ? io_failed(recovery, path, error) : 0;
 }
@@ -124,7 +124,8 @@ static void epoch_guess(struct recovery *recovery, size_t i)
 		if (k != i && !other->damaged &&
 			recovery->io->pread(recovery->io, segment->file, bytes, sizeof(bytes),
 				SEGMENT_DATA) == (ssize_t)sizeof(bytes) &&
-			marker_read(bytes, other->seed, &marker) && marker.first == segment->header.base) {
+			journal_marker_read(bytes, other->seed, &marker) &&
+			marker.first == segment->header.base) {
 			segment->header.epoch = other->header.epoch;
 			segment->seed = other->seed;
 		}
@@ -159,11 +160,11 @@ static int damage_take(struct recovery *recovery, struct segment *segment, const
 	uint64_t base = segment ? segment->header.base : 0;
 	if (segment) {
 		segment->damaged = true;
-		quarantine_copy(recovery->io, recovery->folder, segment, damage);
+		journal_quarantine_copy(recovery->io, recovery->folder, segment, damage);
 		snprintf(recovery->found.quarantine, sizeof(recovery->found.quarantine), "%.240s/quarantine",
 			recovery->folder);
 	}
-	if (accepted_has(&recovery->accepted, base, damage)) {
+	if (journal_accepted_has(&recovery->accepted, base, damage)) {
 		return 0;
 	}
 	if (!recovery->journal->options.accept_gap) {
@@ -174,7 +175,7 @@ static int damage_take(struct recovery *recovery, struct segment *segment, const
 		return 0;
 	}
 	recovery->accepted_changed = true;
-	return accepted_add(&recovery->accepted, base, damage);
+	return journal_accepted_add(&recovery->accepted, base, damage);
 }
 
 static int result_take(struct recovery *recovery, struct segment *segment, struct scan_result *result)
@@ -182,9 +183,9 @@ static int result_take(struct recovery *recovery, struct segment *segment, struc
 	int error = 0;
 	segment->end = result->end;
 	segment->used = result->used;
-	index_finish(&segment->index);
+	journal_index_finish(&segment->index);
 	segment->index = result->index;
-	index_init(&result->index);
+	journal_index_init(&result->index);
 	recovery->found.records += result->records;
 	recovery->found.torn_bytes += result->torn_bytes;
 	recovery->found.damaged_bytes += result->damaged_bytes;
@@ -201,15 +202,15 @@ static int scan_file(struct recovery *recovery, struct segment *segment, uint64_
 	struct scan_result *ret_result)
 {
 	struct window window;
-	window_init(&window, recovery->io, segment->file, segment->size);
-	int error = scan_segment(
+	journal_window_init(&window, recovery->io, segment->file, segment->size);
+	int error = journal_scan_segment(
 		&window, segment->header.epoch, segment->header.base, expected_end, ret_result);
 	if (error) {
 		xylem_reason_set(recovery->reason, "%s/%020" PRIu64 SEGMENT_SUFFIX " cannot be read: %s",
 			recovery->folder, segment->header.base,
 			window.error ? strerrordesc_np(-window.error) : "no memory");
 	}
-	window_finish(&window);
+	journal_window_finish(&window);
 	return error;
 }
 
@@ -223,12 +224,12 @@ static uint64_t acknowledged_end(
 	uint64_t end = recovery->acknowledged, at = result->used;
 	struct record record;
 	struct window window;
-	window_init(&window, recovery->io, segment->file, segment->size);
-	while (scan_next_record(&window, segment->seed, at, result->end, &at, &record)) {
+	journal_window_init(&window, recovery->io, segment->file, segment->size);
+	while (journal_scan_next_record(&window, segment->seed, at, result->end, &at, &record)) {
 		end = record.offset + 1 > end ? record.offset + 1 : end;
-		at += record_size(record.length);
+		at += journal_record_size(record.length);
 	}
-	window_finish(&window);
+	journal_window_finish(&window);
 	return end;
 }
 
@@ -237,7 +238,7 @@ static int scan_last(struct recovery *recovery, struct segment *segment, struct 
 	int error = scan_file(recovery, segment, SCAN_OPEN_END, ret_result);
 	if (error == 0 && ret_result->end < recovery->acknowledged) {
 		uint64_t end = acknowledged_end(recovery, segment, ret_result);
-		scan_result_finish(ret_result);
+		journal_scan_result_finish(ret_result);
 		error = scan_file(recovery, segment, end, ret_result);
 	}
 	return error;
@@ -269,7 +270,7 @@ static int segment_scan(struct recovery *recovery, struct segment *segment, uint
 	}
 	bool scannable = true;
 	if (segment->damaged) {
-		size_t i = list_find(recovery->journal, segment->header.base);
+		size_t i = journal_list_find(recovery->journal, segment->header.base);
 		epoch_guess(recovery, i);
 		scannable = segment->header.epoch != 0;
 		error = header_damage(recovery, segment, expected_end);
@@ -279,7 +280,7 @@ static int segment_scan(struct recovery *recovery, struct segment *segment, uint
 		error = expected_end == SCAN_OPEN_END ? scan_last(recovery, segment, &result)
 						      : scan_file(recovery, segment, expected_end, &result);
 		error = error ? error : result_take(recovery, segment, &result);
-		scan_result_finish(&result);
+		journal_scan_result_finish(&result);
 	}
 	segment_close(recovery, segment);
 	return error;
@@ -292,16 +293,17 @@ static int segment_recover(struct recovery *recovery, size_t i, bool trust)
 	bool last = i + 1 == recovery->n;
 	uint64_t next = last ? SCAN_OPEN_END : recovery->segments[i + 1]->header.base;
 	bool side = !last && !segment->damaged &&
-		    sidefile_read(recovery->io, recovery->folder, segment) == 0 && segment->end == next;
+		    journal_sidefile_read(recovery->io, recovery->folder, segment) == 0 &&
+		    segment->end == next;
 	if (side && trust) {
 		recovery->found.records += segment->end - segment->header.base;
 		return 0;
 	}
 	int error = segment_scan(recovery, segment, next);
 	if (error == 0 && !last && !segment->damaged && !side) {
-		sidefile_write(recovery->io, recovery->folder, segment);
+		journal_sidefile_write(recovery->io, recovery->folder, segment);
 	} else if (segment->damaged) {
-		sidefile_remove(recovery->io, recovery->folder, segment->header.base);
+		journal_sidefile_remove(recovery->io, recovery->folder, segment->header.base);
 	}
 	return error;
 }
@@ -340,12 +342,12 @@ static int last_settle(struct recovery *recovery)
 		return 0;
 	}
 	int error = 0;
-	segment_path(path, recovery->folder, last->header.base, SEGMENT_SUFFIX);
+	journal_segment_path(path, recovery->folder, last->header.base, SEGMENT_SUFFIX);
 	if (last->end == last->header.base) {
 		error = io->unlink(io, path);
 		error = error ? error : io->sync_folder(io, recovery->folder);
 		journal->segment_count--;
-		segment_free(last, io);
+		journal_segment_free(last, io);
 	} else if (last->size > last->used) {
 		error = segment_open(recovery, last);
 		if (error == 0) {
@@ -419,7 +421,7 @@ static int recovery_apply(struct recovery *recovery, const struct folder *folder
 	uint64_t end = journal->segment_count > 0 ? journal_active(journal)->end : JOURNAL_FIRST_OFFSET;
 	end = recovery->acknowledged > end ? recovery->acknowledged : end;
 	int error = recovery->accepted_changed
-			    ? accepted_save(&recovery->accepted, recovery->io, recovery->folder)
+			    ? journal_accepted_save(&recovery->accepted, recovery->io, recovery->folder)
 			    : 0;
 	if (error) {
 		xylem_reason_set(recovery->reason, "%s/accepted cannot be written", recovery->folder);
@@ -437,7 +439,7 @@ static int recovery_apply(struct recovery *recovery, const struct folder *folder
 static int recovery_look(struct recovery *recovery, const struct folder *folder)
 {
 	struct journal *journal = recovery->journal;
-	int error = accepted_load(&recovery->accepted, recovery->io, recovery->folder);
+	int error = journal_accepted_load(&recovery->accepted, recovery->io, recovery->folder);
 	for (size_t i = 0; i < folder->segment_count && error == 0; i++) {
 		error = segment_load(recovery, folder->segments[i]);
 	}
@@ -460,7 +462,7 @@ int journal_recover(
 		.acknowledged = journal->options.acknowledged_end.offset,
 		.reason = reason,
 	};
-	int error = folder_list(&folder, journal->folder, reason);
+	int error = journal_folder_list(&folder, journal->folder, reason);
 	if (error) {
 		return error;
 	}
@@ -471,7 +473,7 @@ int journal_recover(
 	if (ret_recovery) {
 		*ret_recovery = recovery.found;
 	}
-	accepted_finish(&recovery.accepted);
-	folder_finish(&folder);
+	journal_accepted_finish(&recovery.accepted);
+	journal_folder_finish(&folder);
 	return error;
 }

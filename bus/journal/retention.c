@@ -12,15 +12,15 @@
 
 #include <base/clock.h>
 
-uint64_t retention_unreleased(const struct journal *journal)
+uint64_t journal_retention_unreleased(const struct journal *journal)
 {
 	uint64_t all = journal->logical + journal->waiting_bytes;
 	return all > journal->released_logical ? all - journal->released_logical : 0;
 }
 
-void retention_hold(struct journal *journal)
+void journal_retention_hold(struct journal *journal)
 {
-	uint64_t hold = journal->options.hold_bytes, now = retention_unreleased(journal);
+	uint64_t hold = journal->options.hold_bytes, now = journal_retention_unreleased(journal);
 	if (hold > 0 && now >= hold) {
 		journal->held = true;
 	} else if (now <= hold - hold / 8) {
@@ -64,7 +64,7 @@ static struct segment *first_take(struct journal *journal)
 	return first;
 }
 
-void retention_trim(struct journal *journal)
+void journal_retention_trim(struct journal *journal)
 {
 	pthread_mutex_lock(&journal->lock);
 	uint64_t released = journal->released;
@@ -76,7 +76,7 @@ void retention_trim(struct journal *journal)
 		if (!first) {
 			break;
 		}
-		room_give_back(journal, first);
+		journal_room_give_back(journal, first);
 	}
 }
 
@@ -85,7 +85,7 @@ void retention_trim(struct journal *journal)
 /* Bytes before the offset, to within the spacing of the index; index_lock held. */
 static uint64_t logical_of(struct journal *journal, uint64_t offset)
 {
-	size_t i = list_find(journal, offset);
+	size_t i = journal_list_find(journal, offset);
 	if (i == SIZE_MAX) {
 		return 0;
 	}
@@ -93,7 +93,7 @@ static uint64_t logical_of(struct journal *journal, uint64_t offset)
 	if (offset >= segment->end) {
 		return segment->logical_base + (segment->used - SEGMENT_DATA);
 	}
-	const struct index_entry *entry = index_find(&segment->index, offset);
+	const struct index_entry *entry = journal_index_find(&segment->index, offset);
 	return segment->logical_base + (entry ? entry->at - SEGMENT_DATA : 0);
 }
 

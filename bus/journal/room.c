@@ -23,7 +23,7 @@
 #include <journal/sidefile.h>
 #include <xylem/log.h>
 
-void room_failed(struct journal *journal, const char *what, int error)
+void journal_room_failed(struct journal *journal, const char *what, int error)
 {
 	pthread_mutex_lock(&journal->lock);
 	if (!journal->failed) {
@@ -58,9 +58,9 @@ static bool reserve_path(const struct journal *journal, char path[PATH_MAX])
 static int allocate(struct journal *journal, const char *path, uint64_t size)
 {
 	int cause;
-	int error = segment_allocate(journal->io, path, size, &cause);
+	int error = journal_segment_allocate(journal->io, path, size, &cause);
 	if (error == -XYLEM_E_DEAD) {
-		room_failed(journal, "making a segment", cause);
+		journal_room_failed(journal, "making a segment", cause);
 	}
 	return error;
 }
@@ -84,7 +84,7 @@ static int file_take(struct journal *journal, char path[PATH_MAX], uint64_t size
 	return reserve_path(journal, path) ? 0 : -XYLEM_E_DEAD;
 }
 
-int room_roll(struct journal *journal, uint64_t base, uint64_t bytes, bool urgent)
+int journal_room_roll(struct journal *journal, uint64_t base, uint64_t bytes, bool urgent)
 {
 	char path[PATH_MAX];
 	uint64_t least = SEGMENT_DATA + bytes;
@@ -103,20 +103,20 @@ int room_roll(struct journal *journal, uint64_t base, uint64_t bytes, bool urgen
 		.partition = JOURNAL_PARTITION };
 	struct segment *segment, *sealed = journal->segment_count > 0 ? journal_active(journal) : NULL;
 	int cause;
-	error = segment_make(journal->io, journal->folder, path, &header, &segment, &cause);
+	error = journal_segment_make(journal->io, journal->folder, path, &header, &segment, &cause);
 	if (error) {
 		/* With no room even for a header, a restart is needed: the file's state is not known. */
-		room_failed(journal, "making a segment", cause);
+		journal_room_failed(journal, "making a segment", cause);
 		return -XYLEM_E_DEAD;
 	}
 	segment->logical_base = journal->logical;
-	if (!list_append(journal, segment)) {
-		segment_free(segment, journal->io);
-		room_failed(journal, "making a segment", -ENOMEM);
+	if (!journal_list_append(journal, segment)) {
+		journal_segment_free(segment, journal->io);
+		journal_room_failed(journal, "making a segment", -ENOMEM);
 		return -XYLEM_E_DEAD;
 	}
 	if (sealed) {
-		sidefile_write(journal->io, journal->folder, sealed);
+		journal_sidefile_write(journal->io, journal->folder, sealed);
 	}
 	return 0;
 }
@@ -131,7 +131,7 @@ static bool reserve_make(struct journal *journal)
 	return journal->reserve_there || journal->options.reserve_bytes == 0;
 }
 
-bool room_retry(struct journal *journal)
+bool journal_room_retry(struct journal *journal)
 {
 	char path[PATH_MAX];
 	if (journal->spare_count == 0) {
@@ -145,22 +145,22 @@ bool room_retry(struct journal *journal)
 	return reserve_make(journal);
 }
 
-int room_open(struct journal *journal)
+int journal_room_open(struct journal *journal)
 {
 	if (!reserve_make(journal) && !journal->failed) {
 		set_full(journal);
 	}
-	return journal->failed ? -XYLEM_E_DEAD : room_roll(journal, journal->next_offset, 0, true);
+	return journal->failed ? -XYLEM_E_DEAD : journal_room_roll(journal, journal->next_offset, 0, true);
 }
 
-void room_give_back(struct journal *journal, struct segment *segment)
+void journal_room_give_back(struct journal *journal, struct segment *segment)
 {
 	char path[PATH_MAX], spare[PATH_MAX];
 	struct io *io = journal->io;
 	uint64_t base = segment->header.base, size = segment->size;
-	sidefile_remove(io, journal->folder, base);
-	segment_free(segment, io);
-	if (!segment_path(path, journal->folder, base, SEGMENT_SUFFIX)) {
+	journal_sidefile_remove(io, journal->folder, base);
+	journal_segment_free(segment, io);
+	if (!journal_segment_path(path, journal->folder, base, SEGMENT_SUFFIX)) {
 		return;
 	}
 	uint64_t number = journal->spare_next;
@@ -172,7 +172,7 @@ void room_give_back(struct journal *journal, struct segment *segment)
 	/* In order: were a later one gone and this one back after a crash, there would be a hole. */
 	int error = io->sync_folder(io, journal->folder);
 	if (error) {
-		room_failed(journal, "sync of the folder", error);
+		journal_room_failed(journal, "sync of the folder", error);
 		return;
 	}
 	if (keep) {

@@ -40,11 +40,12 @@ static bool records_check(const char *bytes, uint32_t seed, const struct marker 
 	uint64_t at = 0, sum = 0;
 	for (uint32_t i = 0; i < marker->count; i++) {
 		struct record record;
-		if (record_read(bytes + at, marker->length - at, seed, true, &record) != RECORD_GOOD ||
+		if (journal_record_read(bytes + at, marker->length - at, seed, true, &record) !=
+				RECORD_GOOD ||
 			record.offset != marker->first + i) {
 			return false;
 		}
-		at += record_size(record.length);
+		at += journal_record_size(record.length);
 		sum += record.sum;
 	}
 	return at == marker->length && sum == marker->sum;
@@ -53,14 +54,14 @@ static bool records_check(const char *bytes, uint32_t seed, const struct marker 
 /* The marker at `at`, its bytes only. */
 static bool marker_at(struct scan *scan, uint64_t at, struct marker *ret_marker)
 {
-	const char *bytes = window_need(scan->window, at, MARKER_SIZE, NULL);
-	return bytes && marker_read(bytes, scan->seed, ret_marker);
+	const char *bytes = journal_window_need(scan->window, at, MARKER_SIZE, NULL);
+	return bytes && journal_marker_read(bytes, scan->seed, ret_marker);
 }
 
 /* The records of the marker at `at`, if all of them are good; valid until the window moves. */
 static const char *batch_at(struct scan *scan, uint64_t at, const struct marker *marker)
 {
-	const char *bytes = window_need(scan->window, at + MARKER_SIZE, marker->length, NULL);
+	const char *bytes = journal_window_need(scan->window, at + MARKER_SIZE, marker->length, NULL);
 	return bytes && records_check(bytes, scan->seed, marker) ? bytes : NULL;
 }
 
@@ -70,9 +71,10 @@ static void batch_take(struct scan *scan, const struct marker *marker, const cha
 	uint64_t at = 0;
 	for (uint32_t i = 0; i < marker->count; i++) {
 		struct record record;
-		record_read(bytes + at, marker->length - at, scan->seed, false, &record);
-		index_note(&result->index, record.offset, scan->at + MARKER_SIZE + at, record.time_us);
-		at += record_size(record.length);
+		journal_record_read(bytes + at, marker->length - at, scan->seed, false, &record);
+		journal_index_note(
+			&result->index, record.offset, scan->at + MARKER_SIZE + at, record.time_us);
+		at += journal_record_size(record.length);
 	}
 	result->records += marker->count;
 	result->batches++;
@@ -87,9 +89,9 @@ static bool batch_find(struct scan *scan, uint64_t from, uint64_t *ret_at, struc
 {
 	size_t n;
 	const char *bytes;
-	while ((bytes = window_need(scan->window, from, MARKER_SIZE, &n))) {
+	while ((bytes = journal_window_need(scan->window, from, MARKER_SIZE, &n))) {
 		size_t i = 0;
-		while (i + MARKER_SIZE <= n && !marker_looks(bytes + i)) {
+		while (i + MARKER_SIZE <= n && !journal_marker_looks(bytes + i)) {
 			i += UNIT_ALIGN;
 		}
 		from += i;
@@ -97,7 +99,7 @@ static bool batch_find(struct scan *scan, uint64_t from, uint64_t *ret_at, struc
 			continue;
 		}
 		struct marker marker;
-		if (marker_read(bytes + i, scan->seed, &marker) && marker.first >= scan->expected &&
+		if (journal_marker_read(bytes + i, scan->seed, &marker) && marker.first >= scan->expected &&
 			batch_at(scan, from, &marker)) {
 			*ret_at = from;
 			*ret_marker = marker;
@@ -140,23 +142,25 @@ static struct unit unit_at(struct scan *scan, uint64_t at, uint64_t limit, uint6
 	struct marker marker;
 	struct record record;
 	size_t n;
-	const char *bytes = window_need(scan->window, at, RECORD_HEADER_SIZE, &n);
+	const char *bytes = journal_window_need(scan->window, at, RECORD_HEADER_SIZE, &n);
 	if (!bytes) {
 		return unit;
 	}
-	enum record_verdict verdict = record_read(
+	enum record_verdict verdict = journal_record_read(
 		bytes, limit - at < n ? limit - at : n, scan->seed, true, &record);
-	if (verdict == RECORD_SHORT && record_size(record.length) <= limit - at &&
-		(bytes = window_need(scan->window, at, record_size(record.length), NULL))) {
-		verdict = record_read(bytes, record_size(record.length), scan->seed, true, &record);
+	if (verdict == RECORD_SHORT && journal_record_size(record.length) <= limit - at &&
+		(bytes = journal_window_need(scan->window, at, journal_record_size(record.length), NULL))) {
+		verdict = journal_record_read(
+			bytes, journal_record_size(record.length), scan->seed, true, &record);
 	}
 	if (verdict == RECORD_GOOD && record.offset >= scan->expected && record.offset < beyond) {
-		return (struct unit){ true, record_size(record.length), record.offset, true, record.time_us };
+		return (struct unit){ true, journal_record_size(record.length), record.offset, true,
+			record.time_us };
 	}
 	/* A good header in front of a bad body: nothing inside of it is looked at. */
-	if (verdict == RECORD_BAD && record_read(bytes, limit - at < n ? limit - at : n, scan->seed, false,
-					     &record) == RECORD_GOOD) {
-		unit.size = record_size(record.length);
+	if (verdict == RECORD_BAD && journal_record_read(bytes, limit - at < n ? limit - at : n, scan->seed,
+					     false, &record) == RECORD_GOOD) {
+		unit.size = journal_record_size(record.length);
 		return unit;
 	}
 	if (limit - at >= MARKER_SIZE && marker_at(scan, at, &marker) && marker.first >= scan->expected &&
@@ -184,7 +188,7 @@ static void stretch_take(struct scan *scan, uint64_t limit, uint64_t beyond)
 			scan->result->damaged_batches += unit.is_record ? 0 : 1;
 			scan->result->records += unit.is_record ? 1 : 0;
 			if (unit.is_record) {
-				index_note(&scan->result->index, unit.offset, at, unit.time_us);
+				journal_index_note(&scan->result->index, unit.offset, at, unit.time_us);
 			}
 		}
 		at += unit.size < limit - at ? unit.size : limit - at;
@@ -209,14 +213,14 @@ static uint64_t torn_measure(struct scan *scan)
 	if (marker_at(scan, at, &marker) && marker.first == scan->expected) {
 		return MARKER_SIZE + marker.length < left ? MARKER_SIZE + marker.length : left;
 	}
-	const char *bytes = window_need(scan->window, at, sizeof(uint32_t), NULL);
-	if (bytes && marker_looks(bytes)) {
+	const char *bytes = journal_window_need(scan->window, at, sizeof(uint32_t), NULL);
+	if (bytes && journal_marker_looks(bytes)) {
 		end = at + (left < MARKER_SIZE ? left : MARKER_SIZE);
 	}
 	struct record record;
 	uint64_t found;
-	while (scan_next_record(scan->window, scan->seed, at, scan->expected, &found, &record)) {
-		at = end = found + record_size(record.length);
+	while (journal_scan_next_record(scan->window, scan->seed, at, scan->expected, &found, &record)) {
+		at = end = found + journal_record_size(record.length);
 	}
 	return end - scan->at;
 }
@@ -243,13 +247,13 @@ static bool step_over_damage(
 	return false;
 }
 
-int scan_segment(struct window *window, uint64_t epoch, uint64_t base, uint64_t expected_end,
+int journal_scan_segment(struct window *window, uint64_t epoch, uint64_t base, uint64_t expected_end,
 	struct scan_result *ret_result)
 {
 	*ret_result = (struct scan_result){ .end = base, .used = SEGMENT_DATA };
-	index_init(&ret_result->index);
+	journal_index_init(&ret_result->index);
 	struct scan scan = { .window = window,
-		.seed = record_seed(epoch),
+		.seed = journal_record_seed(epoch),
 		.at = SEGMENT_DATA,
 		.expected = base,
 		.result = ret_result };
@@ -274,32 +278,33 @@ int scan_segment(struct window *window, uint64_t epoch, uint64_t base, uint64_t 
 	return scan.no_memory ? -XYLEM_E_MEMORY : 0;
 }
 
-void scan_result_finish(struct scan_result *result)
+void journal_scan_result_finish(struct scan_result *result)
 {
 	free(result->damages);
 	result->damages = NULL;
 	result->damage_count = result->damage_room = 0;
-	index_finish(&result->index);
+	journal_index_finish(&result->index);
 }
 
-bool scan_next_record(struct window *window, uint32_t seed, uint64_t at, uint64_t least, uint64_t *ret_at,
-	struct record *ret_record)
+bool journal_scan_next_record(struct window *window, uint32_t seed, uint64_t at, uint64_t least,
+	uint64_t *ret_at, struct record *ret_record)
 {
 	size_t n;
 	const char *bytes;
-	while ((bytes = window_need(window, at, RECORD_HEADER_SIZE, &n))) {
+	while ((bytes = journal_window_need(window, at, RECORD_HEADER_SIZE, &n))) {
 		struct record record;
-		enum record_verdict verdict = record_read(bytes, n, seed, true, &record);
+		enum record_verdict verdict = journal_record_read(bytes, n, seed, true, &record);
 		if (verdict == RECORD_SHORT &&
-			(bytes = window_need(window, at, record_size(record.length), NULL))) {
-			verdict = record_read(bytes, record_size(record.length), seed, true, &record);
+			(bytes = journal_window_need(window, at, journal_record_size(record.length), NULL))) {
+			verdict = journal_record_read(
+				bytes, journal_record_size(record.length), seed, true, &record);
 		}
 		if (verdict == RECORD_GOOD && record.offset >= least) {
 			*ret_at = at;
 			*ret_record = record;
 			return true;
 		}
-		at += verdict == RECORD_GOOD ? record_size(record.length) : UNIT_ALIGN;
+		at += verdict == RECORD_GOOD ? journal_record_size(record.length) : UNIT_ALIGN;
 	}
 	return false;
 }

@@ -32,12 +32,12 @@ struct scan_result {
  * where the next segment begins. 0, -XYLEM_E_IO or -XYLEM_E_MEMORY; the result
  * is to be finished in every case.
  */
-int scan_segment(struct window *window, uint64_t epoch, uint64_t base, uint64_t expected_end,
+int journal_scan_segment(struct window *window, uint64_t epoch, uint64_t base, uint64_t expected_end,
 	struct scan_result *ret_result);
-void scan_result_finish(struct scan_result *result);
+void journal_scan_result_finish(struct scan_result *result);
 
 /* The first whole record at or after byte `at` whose offset is at least `least`; false when there is none. */
-bool scan_next_record(struct window *window, uint32_t seed, uint64_t at, uint64_t least, uint64_t *ret_at,
-	struct record *ret_record);
+bool journal_scan_next_record(struct window *window, uint32_t seed, uint64_t at, uint64_t least,
+	uint64_t *ret_at, struct record *ret_record);
 
 #endif

@@ -30,7 +30,7 @@
 
 /* --- Header --------------------------------------------------------------- */
 
-void segment_header_write(char at[SEGMENT_HEADER_SIZE], const struct segment_header *header)
+void journal_segment_header_write(char at[SEGMENT_HEADER_SIZE], const struct segment_header *header)
 {
 	memset(at, 0, SEGMENT_HEADER_SIZE);
 	memcpy(at, SEGMENT_MAGIC, 8);
@@ -43,7 +43,7 @@ void segment_header_write(char at[SEGMENT_HEADER_SIZE], const struct segment_hea
 	put_u32(at + 60, crc32c(0, at, 60));
 }
 
-int segment_header_read(const char *bytes, size_t n, struct segment_header *ret_header)
+int journal_segment_header_read(const char *bytes, size_t n, struct segment_header *ret_header)
 {
 	if (n < SEGMENT_HEADER_SIZE || memcmp(bytes, SEGMENT_MAGIC, 8) != 0 ||
 		crc32c(0, bytes, 60) != get_u32(bytes + 60)) {
@@ -63,40 +63,40 @@ int segment_header_read(const char *bytes, size_t n, struct segment_header *ret_
 
 /* --- Life ----------------------------------------------------------------- */
 
-struct segment *segment_new(const struct segment_header *header)
+struct segment *journal_segment_new(const struct segment_header *header)
 {
 	struct segment *segment = calloc(1, sizeof(*segment));
 	if (!segment) {
 		return NULL;
 	}
 	segment->header = *header;
-	segment->seed = record_seed(header->epoch);
+	segment->seed = journal_record_seed(header->epoch);
 	segment->end = header->base;
 	segment->used = SEGMENT_DATA;
-	index_init(&segment->index);
+	journal_index_init(&segment->index);
 	return segment;
 }
 
-struct segment *segment_free(struct segment *segment, struct io *io)
+struct segment *journal_segment_free(struct segment *segment, struct io *io)
 {
 	if (segment) {
 		if (segment->file) {
 			io->close(io, segment->file);
 		}
-		index_finish(&segment->index);
+		journal_index_finish(&segment->index);
 		free(segment);
 	}
 	return NULL;
 }
 
-bool segment_path(char path[PATH_MAX], const char *folder, uint64_t base, const char *suffix)
+bool journal_segment_path(char path[PATH_MAX], const char *folder, uint64_t base, const char *suffix)
 {
 	return snprintf(path, PATH_MAX, "%s/%020" PRIu64 "%s", folder, base, suffix) < PATH_MAX;
 }
 
 /* --- Making --------------------------------------------------------------- */
 
-int segment_error(int error)
+int journal_segment_error(int error)
 {
 	switch (-error) {
 	case ENOSPC:
@@ -123,7 +123,7 @@ static int zeros_write(struct io *io, struct io_file *file, uint64_t size)
 	return error;
 }
 
-int segment_allocate(struct io *io, const char *path, uint64_t size, int *ret_error)
+int journal_segment_allocate(struct io *io, const char *path, uint64_t size, int *ret_error)
 {
 	struct io_file *file;
 	int error = io->open(io, path, O_RDWR | O_CREAT, 0600, &file);
@@ -140,7 +140,7 @@ int segment_allocate(struct io *io, const char *path, uint64_t size, int *ret_er
 	}
 	if (error) {
 		*ret_error = error;
-		return segment_error(error);
+		return journal_segment_error(error);
 	}
 	return 0;
 }
@@ -148,7 +148,7 @@ int segment_allocate(struct io *io, const char *path, uint64_t size, int *ret_er
 static int header_put(struct io *io, struct io_file *file, const struct segment_header *header)
 {
 	char block[SEGMENT_DATA] = { 0 };
-	segment_header_write(block, header);
+	journal_segment_header_write(block, header);
 	int error = io->pwrite(io, file, block, sizeof(block), 0);
 	return error ? error : io->fdatasync(io, file);
 }
@@ -156,7 +156,7 @@ static int header_put(struct io *io, struct io_file *file, const struct segment_
 static int name_put(struct io *io, const char *folder, const char *from, uint64_t base)
 {
 	char path[PATH_MAX];
-	if (!segment_path(path, folder, base, SEGMENT_SUFFIX)) {
+	if (!journal_segment_path(path, folder, base, SEGMENT_SUFFIX)) {
 		return -ENAMETOOLONG;
 	}
 	int error = io->rename(io, from, path);
@@ -167,10 +167,10 @@ static int name_put(struct io *io, const char *folder, const char *from, uint64_
 	return io->sync_folder(io, folder) == 0 ? 0 : -EIO;
 }
 
-int segment_make(struct io *io, const char *folder, const char *from, const struct segment_header *header,
-	struct segment **ret_segment, int *ret_error)
+int journal_segment_make(struct io *io, const char *folder, const char *from,
+	const struct segment_header *header, struct segment **ret_segment, int *ret_error)
 {
-	struct segment *segment = segment_new(header);
+	struct segment *segment = journal_segment_new(header);
 	int error = segment ? io->open(io, from, O_RDWR, 0600, &segment->file) : -ENOMEM;
 	if (error == 0) {
 		int64_t size = io->size(io, segment->file);
@@ -181,9 +181,9 @@ int segment_make(struct io *io, const char *folder, const char *from, const stru
 		error = name_put(io, folder, from, header->base);
 	}
 	if (error) {
-		segment_free(segment, io);
+		journal_segment_free(segment, io);
 		*ret_error = error;
-		return segment_error(error);
+		return journal_segment_error(error);
 	}
 	*ret_segment = segment;
 	return 0;

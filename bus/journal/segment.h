@@ -18,9 +18,9 @@ struct segment_header {
 	uint32_t partition;
 };
 
-void segment_header_write(char at[SEGMENT_HEADER_SIZE], const struct segment_header *header);
+void journal_segment_header_write(char at[SEGMENT_HEADER_SIZE], const struct segment_header *header);
 /* -XYLEM_E_DAMAGED; -XYLEM_E_UNSUPPORTED for another format version. */
-int segment_header_read(const char *bytes, size_t n, struct segment_header *ret_header);
+int journal_segment_header_read(const char *bytes, size_t n, struct segment_header *ret_header);
 
 /*
  * One file of the journal. What readers look at (end, used, index, file) is
@@ -28,7 +28,7 @@ int segment_header_read(const char *bytes, size_t n, struct segment_header *ret_
  */
 struct segment {
 	struct segment_header header;
-	uint32_t seed;         /* record_seed() of the epoch */
+	uint32_t seed;         /* journal_record_seed() of the epoch */
 	uint64_t end;          /* offset after its last record */
 	uint64_t used;         /* bytes that are synced */
 	uint64_t size;         /* of the file */
@@ -39,31 +39,31 @@ struct segment {
 	bool damaged;         /* has no side file */
 };
 
-struct segment *segment_new(const struct segment_header *header);
+struct segment *journal_segment_new(const struct segment_header *header);
 /* Closes the file. */
-struct segment *segment_free(struct segment *segment, struct io *io);
+struct segment *journal_segment_free(struct segment *segment, struct io *io);
 
 #define SEGMENT_SUFFIX ".segment"
 #define INDEX_SUFFIX ".index"
 #define SPARE_PREFIX "spare-"
 /* FOLDER/00000000000000000001.segment; false when it is too long. */
-bool segment_path(char path[PATH_MAX], const char *folder, uint64_t base, const char *suffix);
+bool journal_segment_path(char path[PATH_MAX], const char *folder, uint64_t base, const char *suffix);
 
 /*
  * A new file of `size` bytes, allocated and synced, that is not a segment yet.
  * -XYLEM_E_FULL when there is no room (nothing is left behind), -XYLEM_E_DEAD
  * when the disk fails; `ret_error` is the -errno.
  */
-int segment_allocate(struct io *io, const char *path, uint64_t size, int *ret_error);
+int journal_segment_allocate(struct io *io, const char *path, uint64_t size, int *ret_error);
 /*
  * Makes a segment of an allocated file: header, sync, name, sync of the
  * folder. Only after all four it may be written to. Errors as above; on
  * -XYLEM_E_FULL the file `from` is as it was.
  */
-int segment_make(struct io *io, const char *folder, const char *from, const struct segment_header *header,
-	struct segment **ret_segment, int *ret_error);
+int journal_segment_make(struct io *io, const char *folder, const char *from,
+	const struct segment_header *header, struct segment **ret_segment, int *ret_error);
 
 /* -XYLEM_E_FULL for "no room" and the like, -XYLEM_E_DEAD otherwise. */
-int segment_error(int error);
+int journal_segment_error(int error);
 
 #endif

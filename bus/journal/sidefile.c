@@ -67,7 +67,7 @@ static bool entries_parse(const char *at, size_t count, uint64_t end, uint64_t u
 	return true;
 }
 
-int sidefile_parse(const char *bytes, size_t n, struct segment *segment)
+int journal_sidefile_parse(const char *bytes, size_t n, struct segment *segment)
 {
 	if (n < HEAD + TAIL || memcmp(bytes, INDEX_MAGIC, 8) != 0 || get_u32(bytes + 8) != SEGMENT_FORMAT ||
 		get_u32(bytes + 12) != (n - HEAD - TAIL) / ENTRY || (n - HEAD - TAIL) % ENTRY != 0 ||
@@ -81,19 +81,19 @@ int sidefile_parse(const char *bytes, size_t n, struct segment *segment)
 		return -XYLEM_E_DAMAGED;
 	}
 	struct index index;
-	index_init(&index);
+	journal_index_init(&index);
 	index.entries = calloc(count ? count : 1, sizeof(*index.entries));
 	if (!index.entries) {
 		return -XYLEM_E_MEMORY;
 	}
 	if (!entries_parse(bytes + HEAD, count, end, used, &index)) {
-		index_finish(&index);
+		journal_index_finish(&index);
 		return -XYLEM_E_DAMAGED;
 	}
 	index.n = index.room = count;
 	index.time_min = (int64_t)get_u64(bytes + 48);
 	index.time_max = (int64_t)get_u64(bytes + 56);
-	index_finish(&segment->index);
+	journal_index_finish(&segment->index);
 	segment->index = index;
 	segment->end = end;
 	segment->used = used;
@@ -102,7 +102,7 @@ int sidefile_parse(const char *bytes, size_t n, struct segment *segment)
 
 /* --- Files ---------------------------------------------------------------- */
 
-void sidefile_write(struct io *io, const char *folder, const struct segment *segment)
+void journal_sidefile_write(struct io *io, const char *folder, const struct segment *segment)
 {
 	char path[PATH_MAX];
 	size_t n = 0;
@@ -111,7 +111,7 @@ void sidefile_write(struct io *io, const char *folder, const struct segment *seg
 	}
 	char *bytes = sidefile_format(segment, &n);
 	struct io_file *file;
-	if (bytes && segment_path(path, folder, segment->header.base, INDEX_SUFFIX) &&
+	if (bytes && journal_segment_path(path, folder, segment->header.base, INDEX_SUFFIX) &&
 		io->open(io, path, O_RDWR | O_CREAT | O_TRUNC, 0600, &file) == 0) {
 		/* A half-written one is told from a whole one by its sum. */
 		io->pwrite(io, file, bytes, n, 0);
@@ -120,11 +120,11 @@ void sidefile_write(struct io *io, const char *folder, const struct segment *seg
 	free(bytes);
 }
 
-int sidefile_read(struct io *io, const char *folder, struct segment *segment)
+int journal_sidefile_read(struct io *io, const char *folder, struct segment *segment)
 {
 	char path[PATH_MAX];
 	struct io_file *file;
-	if (!segment_path(path, folder, segment->header.base, INDEX_SUFFIX) ||
+	if (!journal_segment_path(path, folder, segment->header.base, INDEX_SUFFIX) ||
 		io->open(io, path, O_RDONLY, 0, &file) != 0) {
 		return -XYLEM_E_DAMAGED;
 	}
@@ -132,17 +132,17 @@ int sidefile_read(struct io *io, const char *folder, struct segment *segment)
 	int64_t size = io->size(io, file);
 	char *bytes = size >= 0 && size <= SIDEFILE_MAX ? malloc((size_t)size + 1) : NULL;
 	if (bytes && io->pread(io, file, bytes, (size_t)size, 0) == size) {
-		error = sidefile_parse(bytes, (size_t)size, segment);
+		error = journal_sidefile_parse(bytes, (size_t)size, segment);
 	}
 	free(bytes);
 	io->close(io, file);
 	return error;
 }
 
-void sidefile_remove(struct io *io, const char *folder, uint64_t base)
+void journal_sidefile_remove(struct io *io, const char *folder, uint64_t base)
 {
 	char path[PATH_MAX];
-	if (segment_path(path, folder, base, INDEX_SUFFIX)) {
+	if (journal_segment_path(path, folder, base, INDEX_SUFFIX)) {
 		io->unlink(io, path);
 	}
 }

@@ -9,12 +9,12 @@
  * index. It may be missing, old or damaged at any time; then the segment is
  * read instead and the file is made again.
  */
-void sidefile_write(struct io *io, const char *folder, const struct segment *segment);
+void journal_sidefile_write(struct io *io, const char *folder, const struct segment *segment);
 /* Fills end, used and index of a segment whose header is known; -XYLEM_E_DAMAGED when the file does not serve. */
-int sidefile_read(struct io *io, const char *folder, struct segment *segment);
-void sidefile_remove(struct io *io, const char *folder, uint64_t base);
+int journal_sidefile_read(struct io *io, const char *folder, struct segment *segment);
+void journal_sidefile_remove(struct io *io, const char *folder, uint64_t base);
 
 /* The bytes of such a file, for a segment with this epoch and base; -XYLEM_E_DAMAGED, -XYLEM_E_MEMORY. */
-int sidefile_parse(const char *bytes, size_t n, struct segment *segment);
+int journal_sidefile_parse(const char *bytes, size_t n, struct segment *segment);
 
 #endif

@@ -16,7 +16,7 @@ struct journal_waiter {
 	bool woken; /* under wait_lock */
 };
 
-bool waiter_start(struct journal *journal)
+bool journal_waiter_start(struct journal *journal)
 {
 	pthread_condattr_t attributes;
 	pthread_condattr_init(&attributes);
@@ -27,13 +27,13 @@ bool waiter_start(struct journal *journal)
 	return made;
 }
 
-void waiter_stop(struct journal *journal)
+void journal_waiter_stop(struct journal *journal)
 {
 	pthread_cond_destroy(&journal->synced);
 	pthread_mutex_destroy(&journal->wait_lock);
 }
 
-void waiter_tell(struct journal *journal)
+void journal_waiter_tell(struct journal *journal)
 {
 	pthread_mutex_lock(&journal->wait_lock);
 	if (journal->waiting > 0) {

@@ -11,18 +11,18 @@
 
 #define STEP ((size_t)1024 * 1024)
 
-void window_init(struct window *window, struct io *io, struct io_file *file, uint64_t end)
+void journal_window_init(struct window *window, struct io *io, struct io_file *file, uint64_t end)
 {
 	*window = (struct window){ .io = io, .file = file, .end = end };
 }
 
-void window_init_bytes(struct window *window, const char *bytes, size_t n)
+void journal_window_init_bytes(struct window *window, const char *bytes, size_t n)
 {
 	/* Never written to without a file. */
 	*window = (struct window){ .end = n, .bytes = (char *)(uintptr_t)bytes, .n = n };
 }
 
-void window_finish(struct window *window)
+void journal_window_finish(struct window *window)
 {
 	if (window->file) {
 		free(window->bytes);
@@ -65,7 +65,7 @@ static void window_fill(struct window *window, uint64_t at, size_t n)
 	window->n = (size_t)got;
 }
 
-const char *window_need(struct window *window, uint64_t at, size_t n, size_t *ret_n)
+const char *journal_window_need(struct window *window, uint64_t at, size_t n, size_t *ret_n)
 {
 	if (at > window->end || n > window->end - at) {
 		return NULL;

@@ -23,14 +23,14 @@ struct window {
 	int error;   /* the first -errno of reading, or -ENOMEM; the rest then looks like the end */
 };
 
-void window_init(struct window *window, struct io *io, struct io_file *file, uint64_t end);
-void window_init_bytes(struct window *window, const char *bytes, size_t n);
-void window_finish(struct window *window);
+void journal_window_init(struct window *window, struct io *io, struct io_file *file, uint64_t end);
+void journal_window_init_bytes(struct window *window, const char *bytes, size_t n);
+void journal_window_finish(struct window *window);
 
 /*
  * At least `n` bytes at `at`, valid until the next call, or NULL when the file
  * ends before them. *ret_n, if given, is how many there are (n or more).
  */
-const char *window_need(struct window *window, uint64_t at, size_t n, size_t *ret_n);
+const char *journal_window_need(struct window *window, uint64_t at, size_t n, size_t *ret_n);
 
 #endif
