@@ -157,6 +157,13 @@ static const struct xylem_option console_options[] = {
 		.default_value = "false",
 		.since = "0.1",
 		.summary = "Whether `/metrics` is shown without a token." },
+	{ .name = "hosts",
+		.type = XYLEM_OPTION_LIST,
+		.offset = AT(console, hosts),
+		.since = "0.1",
+		.summary = "Further names by which the console is reached (`Host` of a request); needed when it "
+			   "listens off loopback.",
+		.example = "[bus.acme.test]" },
 	XYLEM_OPTIONS_END,
 };
 

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hospital edit: keeps edited data as the draft of a case; a replay sends it. The original stays as it is. */
+#include <console/operations/table.h>
+#include <console/payload.h>
+
+struct arguments {
+	int64_t n, version;
+	struct payload payload;
+};
+
+#define AT(member) offsetof(struct arguments, member)
+
+static const struct xylem_option options[] = {
+	{ .name = "n",
+		.type = XYLEM_OPTION_INTEGER,
+		.flags = XYLEM_OPTION_REQUIRED,
+		.offset = AT(n),
+		.minimum = 1,
+		.maximum = INT64_MAX,
+		.since = "0.1",
+		.summary = "The number of the case.",
+		.example = "7" },
+	{ .name = "version",
+		.type = XYLEM_OPTION_INTEGER,
+		.flags = XYLEM_OPTION_REQUIRED,
+		.offset = AT(version),
+		.minimum = 0,
+		.maximum = INT64_MAX,
+		.since = "0.1",
+		.summary = "The version of the case that the change was decided on; another one refuses it.",
+		.example = "1" },
+	PAYLOAD_OPTIONS(struct arguments, payload),
+	XYLEM_OPTIONS_END,
+};
+
+static int run(struct bus *bus, const struct operation_caller *caller, const void *given,
+	struct xylem_span body, json_t **ret_result, struct xylem_reason *reason)
+{
+	const struct arguments *arguments = given;
+	struct xylem_arena *arena = xylem_arena_new(0);
+	if (!arena) {
+		return -XYLEM_E_MEMORY;
+	}
+	struct xylem_span data;
+	int error = payload_read(&arguments->payload, arena, &data, reason);
+	if (!error && !xylem_span_present(data)) {
+		xylem_reason_set(
+			reason, "the edited data is missing: give `data`, `data_text` or `data_base64`");
+		error = -XYLEM_E_INVALID;
+	}
+	if (!error) {
+		error = hospital_draft(bus_hospital(bus), (uint64_t)arguments->n,
+			(uint64_t)arguments->version, data, caller->name, ret_result, reason);
+	}
+	xylem_arena_free(arena);
+	return error;
+}
+
+const struct operation operation_hospital_draft = {
+	.name = "hospital-draft",
+	.words = "hospital edit",
+	.method = "POST",
+	.path = "hospital/cases/{n}/draft",
+	.role = ROLE_OPERATOR,
+	.unsafe = true,
+	.summary = "Keeps edited data as the draft of a case; a replay then sends that.",
+	.arguments = options,
+	.arguments_size = sizeof(struct arguments),
+	.run = run,
+};

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* routes: from where, through which steps, to where, and where each stands in the configuration. */
+#include <console/operations/table.h>
+#include <console/view.h>
+
+static const struct xylem_option options[] = { XYLEM_OPTIONS_END };
+
+static json_t *steps_view(const struct config_route *route)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < route->step_count; i++) {
+		const struct config_step *step = &route->steps[i];
+		json_array_append_new(list, json_string(step->kind ? step->kind->name : "where"));
+	}
+	return list;
+}
+
+static json_t *route_view(const struct config_route *route)
+{
+	json_t *to = json_array();
+	for (size_t i = 0; i < route->lane_count; i++) {
+		json_array_append_new(to, json_string(route->lanes[i].destination));
+	}
+	return json_pack("{s:s, s:o, s:b, s:o, s:o, s:o}", "name", route->name, "from",
+		view_strings(&route->from), "where", route->where != NULL, "steps", steps_view(route), "to",
+		to, "place", view_place(&route->place));
+}
+
+static int run(struct bus *bus, const struct operation_caller *caller, const void *given,
+	struct xylem_span body, json_t **ret_result, struct xylem_reason *reason)
+{
+	struct config *config = bus_config(bus);
+	const struct config_view *view = config_view(config);
+	json_t *list = json_array();
+	for (size_t i = 0; i < view->route_count; i++) {
+		json_array_append_new(list, route_view(&view->routes[i]));
+	}
+	config_unref(config);
+	*ret_result = json_pack("{s:o}", "routes", list);
+	return 0;
+}
+
+const struct operation operation_routes = {
+	.name = "routes",
+	.words = "routes",
+	.method = "GET",
+	.path = "routes",
+	.role = ROLE_VIEWER,
+	.summary = "Lists the routes: from where, through which steps, to where.",
+	.arguments = options,
+	.run = run,
+};
