@@ -228,6 +228,18 @@ static const char *const steps[] = {
 	" affiliation TEXT NOT NULL,"
 	" PRIMARY KEY (topic, jid)"
 	") STRICT, WITHOUT ROWID;",
+
+	/* 4: which journal records are a topic's items (bus/topic/item.c) */
+	"CREATE TABLE topic_items ("
+	" number INTEGER PRIMARY KEY AUTOINCREMENT," /* the order of the items */
+	" topic TEXT NOT NULL,"
+	" item TEXT NOT NULL," /* the event's id */
+	" partition INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL,"
+	" time_us INTEGER NOT NULL,"
+	" UNIQUE (topic, item)"
+	") STRICT;"
+	"CREATE INDEX topic_items_order ON topic_items (topic, number);",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -38,7 +38,7 @@
 #include <base/hash.h>
 #include <base/thread.h>
 #include <xylem/log.h>
-#include <xmpp/jid.h>
+#include <base/jid.h>
 #include <xmpp/link.h>
 #include <xmpp/socket.h>
 #include <xmpp/stanza.h>
@@ -95,15 +95,15 @@ struct link {
 
 	/* Under the lock; the link's thread is the only one that changes `phase`. */
 	pthread_mutex_t lock;
-	pthread_cond_t room;    /* the outbox has drained, or the link went down */
-	pthread_cond_t quiet;   /* the callback under way has returned */
+	pthread_cond_t room;  /* the outbox has drained, or the link went down */
+	pthread_cond_t quiet; /* the callback under way has returned */
 	struct outbox *outbox;
 	enum phase phase;
 	bool stopping, flush, woken;
 	int64_t drain_until_us;
 	size_t since_barrier;
-	int64_t oldest_us;      /* when the first tracked stanza without a barrier was sent */
-	const void *calling;    /* context of the callback under way */
+	int64_t oldest_us;   /* when the first tracked stanza without a barrier was sent */
+	const void *calling; /* context of the callback under way */
 	struct request *requests;
 	size_t request_count;
 	struct link_state state;
@@ -155,7 +155,8 @@ size_t link_max_stanza(const struct link *link)
 
 static bool has_room(const struct link *link)
 {
-	return outbox_queued_bytes(link->outbox) < QUEUE_HIGH && outbox_held_bytes(link->outbox) < HELD_HIGH &&
+	return outbox_queued_bytes(link->outbox) < QUEUE_HIGH &&
+	       outbox_held_bytes(link->outbox) < HELD_HIGH &&
 	       outbox_unconfirmed(link->outbox) < UNCONFIRMED_HIGH;
 }
 
@@ -174,11 +175,13 @@ static int check_stanza(const struct link *link, struct xylem_span stanza, struc
 {
 	size_t at;
 	if (stanza.n > link->max_stanza) {
-		xylem_reason_set(reason, "a stanza of %zu bytes; xmpp.max_stanza is %zu", stanza.n, link->max_stanza);
+		xylem_reason_set(
+			reason, "a stanza of %zu bytes; xmpp.max_stanza is %zu", stanza.n, link->max_stanza);
 		return -XYLEM_E_TOO_LARGE;
 	}
 	if (!xml_check(stanza, &at)) {
-		xylem_reason_set(reason, "byte %zu of the stanza (0x%02x) is no character of XML 1.0 in UTF-8", at,
+		xylem_reason_set(reason,
+			"byte %zu of the stanza (0x%02x) is no character of XML 1.0 in UTF-8", at,
 			(unsigned char)stanza.at[at]);
 		return -XYLEM_E_INVALID;
 	}
@@ -288,7 +291,8 @@ int link_wait_room(struct link *link, int64_t deadline_mono_us, const _Atomic bo
 			break;
 		}
 		/* Nobody signals an interruption here, so look at it now and then. */
-		int64_t until = now + SECOND_US / 20 < deadline_mono_us ? now + SECOND_US / 20 : deadline_mono_us;
+		int64_t until = now + SECOND_US / 20 < deadline_mono_us ? now + SECOND_US / 20
+									: deadline_mono_us;
 		struct timespec ts = clock_timespec(until);
 		pthread_cond_clockwait(&link->room, &link->lock, CLOCK_MONOTONIC, &ts);
 	}
@@ -405,8 +409,8 @@ static void barrier_send(struct link *link, int64_t now)
 
 	link_id(link, link->barrier_id);
 	xylem_buffer_format(&iq,
-		"<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", link->barrier_id,
-		link->domain, link->domain);
+		"<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
+		link->barrier_id, link->domain, link->domain);
 	if (xylem_buffer_failed(&iq) || outbox_barrier(link->outbox, xylem_buffer_borrow(&iq)) != 0) {
 		link->ended = true;
 		return;
@@ -476,7 +480,8 @@ static void barrier_back(struct link *link)
 
 static struct xylem_span condition_of(const struct xml_node *error, const char *namespace)
 {
-	for (const struct xml_node *c = xml_child(error, namespace, NULL); c != NULL; c = xml_next(c, namespace, NULL)) {
+	for (const struct xml_node *c = xml_child(error, namespace, NULL); c != NULL;
+		c = xml_next(c, namespace, NULL)) {
 		if (!xylem_span_is(c->name, "text")) {
 			return c->name;
 		}
@@ -576,8 +581,8 @@ static bool handshake_of(const struct link *link, struct xylem_span id, char ret
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	bool ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha1(), NULL) == 1 &&
 		  EVP_DigestUpdate(md, id.at, id.n) == 1 &&
-		  EVP_DigestUpdate(md, link->secret, link->secret_n) == 1 && EVP_DigestFinal_ex(md, sum, &n) == 1 &&
-		  n == 20;
+		  EVP_DigestUpdate(md, link->secret, link->secret_n) == 1 &&
+		  EVP_DigestFinal_ex(md, sum, &n) == 1 && n == 20;
 	EVP_MD_CTX_free(md);
 	for (unsigned i = 0; ok && i < n; i++) {
 		snprintf(ret_hex + (size_t)2 * i, 3, "%02x", sum[i]);
@@ -590,7 +595,8 @@ static void send_now(struct link *link, const char *text)
 {
 	ssize_t n = send(link->fd, text, strlen(text), MSG_NOSIGNAL);
 	if (n != (ssize_t)strlen(text)) {
-		xylem_reason_set(&link->why, "%s: %s", link->server, n < 0 ? strerror(errno) : "cannot write");
+		xylem_reason_set(
+			&link->why, "%s: %s", link->server, n < 0 ? strerror(errno) : "cannot write");
 		link->ended = true;
 	}
 }
@@ -630,9 +636,9 @@ static void watch(struct link *link)
 	pthread_mutex_lock(&link->lock);
 	bool reading = outbox_queued_bytes(link->outbox) < QUEUE_READ;
 	pthread_mutex_unlock(&link->lock);
-	struct epoll_event event = {
-		.events = (reading ? EPOLLIN : 0U) | (link->writable_wanted ? EPOLLOUT : 0U), .data.fd = link->fd
-	};
+	struct epoll_event event = { .events = (reading ? EPOLLIN : 0U) |
+					       (link->writable_wanted ? EPOLLOUT : 0U),
+		.data.fd = link->fd };
 	(void)epoll_ctl(link->epoll_fd, EPOLL_CTL_MOD, link->fd, &event);
 }
 
@@ -753,8 +759,8 @@ static bool begin(struct link *link)
 	XYLEM_BUFFER_SCOPED header = { 0 };
 
 	link->stream = stream_new(link->max_stanza, &stream_events, link);
-	xylem_buffer_text(&header, "<?xml version='1.0'?><stream:stream xmlns='" NS_COMPONENT
-				   "' xmlns:stream='" NS_STREAM "'");
+	xylem_buffer_text(&header,
+		"<?xml version='1.0'?><stream:stream xmlns='" NS_COMPONENT "' xmlns:stream='" NS_STREAM "'");
 	xml_write_attribute(&header, "to", xylem_span_of(link->domain));
 	xylem_buffer_append(&header, ">", 2); /* with its terminator */
 	if (link->stream == NULL || xylem_buffer_failed(&header) ||
@@ -816,7 +822,8 @@ static void end_stream(struct link *link)
 	}
 	pthread_mutex_lock(&link->lock);
 	bool was_up = link->phase == PHASE_UP;
-	outbox_restart(link->outbox, was_up && caused_by_stanza(link->stream_error) ? link->stream_error : NULL);
+	outbox_restart(
+		link->outbox, was_up && caused_by_stanza(link->stream_error) ? link->stream_error : NULL);
 	link->phase = PHASE_DOWN;
 	link->barrier_id[0] = '\0';
 	link->since_barrier = 0;
@@ -835,7 +842,8 @@ static void end_stream(struct link *link)
 
 static int64_t next_backoff(struct link *link)
 {
-	bool refused = strcmp(link->stream_error, "not-authorized") == 0 || strcmp(link->stream_error, "host-unknown") == 0;
+	bool refused = strcmp(link->stream_error, "not-authorized") == 0 ||
+		       strcmp(link->stream_error, "host-unknown") == 0;
 	bool conflict = strcmp(link->stream_error, "conflict") == 0;
 	int64_t least = refused ? BACKOFF_MAX_US / 3 : conflict ? 2 * SECOND_US : BACKOFF_US;
 
@@ -885,7 +893,8 @@ static void *run(void *context)
 			break;
 		}
 		int64_t span = next_backoff(link);
-		xylem_log(XYLEM_LOG_WARNING, "xmpp", "%s; next try in %.1f s", link->why.text, (double)span / 1e6);
+		xylem_log(XYLEM_LOG_WARNING, "xmpp", "%s; next try in %.1f s", link->why.text,
+			(double)span / 1e6);
 		link->changed(link->context, false, link->why.text);
 		rest(link, span);
 	}
@@ -923,7 +932,8 @@ static bool make_parts(struct link *link)
 	unsigned char random[4] = { 0 };
 
 	(void)!getrandom(random, sizeof(random), GRND_NONBLOCK);
-	snprintf(link->id_base, sizeof(link->id_base), "%02x%02x%02x%02x", random[0], random[1], random[2], random[3]);
+	snprintf(link->id_base, sizeof(link->id_base), "%02x%02x%02x%02x", random[0], random[1], random[2],
+		random[3]);
 	link->outbox = outbox_new();
 	link->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	link->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

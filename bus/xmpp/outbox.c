@@ -22,7 +22,7 @@
 #include <string.h>
 
 #include <base/hash.h>
-#include <xmpp/jid.h>
+#include <base/jid.h>
 #include <xmpp/outbox.h>
 
 #define OUTBOX_MAGIC 0x6f757462U
@@ -158,7 +158,8 @@ static void untrack(struct outbox *outbox, struct outgoing *out)
 	out->number = 0;
 }
 
-static struct outgoing *outgoing_new(struct outbox *outbox, struct xylem_span stanza, const struct outbox_track *t)
+static struct outgoing *outgoing_new(
+	struct outbox *outbox, struct xylem_span stanza, const struct outbox_track *t)
 {
 	struct xylem_span id = xylem_span_of(t != NULL ? t->id : NULL);
 	struct xylem_span to = jid_bare(xylem_span_of(t != NULL ? t->to : NULL));
@@ -242,12 +243,14 @@ static void settle(struct outbox *outbox, struct outgoing *out)
 void outbox_barrier_back(struct outbox *outbox)
 {
 	outbox->barrier_out = false;
-	while (outbox->ring != NULL && outbox->ring->number <= outbox->barrier_covers && !outbox->ring->queued) {
+	while (outbox->ring != NULL && outbox->ring->number <= outbox->barrier_covers &&
+		!outbox->ring->queued) {
 		settle(outbox, outbox->ring);
 	}
 }
 
-bool outbox_settled(struct outbox *outbox, link_confirmed *ret_done, void **ret_context, struct link_outcome *ret_outcome)
+bool outbox_settled(
+	struct outbox *outbox, link_confirmed *ret_done, void **ret_context, struct link_outcome *ret_outcome)
 {
 	struct outgoing *out = outbox->settled;
 	if (out == NULL) {
@@ -347,14 +350,15 @@ static void record(struct outgoing *out, int error, struct xylem_span type, stru
 	}
 }
 
-bool outbox_refused(struct outbox *outbox, struct xylem_span id, struct xylem_span from, struct xylem_span type,
-	struct xylem_span condition, struct xylem_span text)
+bool outbox_refused(struct outbox *outbox, struct xylem_span id, struct xylem_span from,
+	struct xylem_span type, struct xylem_span condition, struct xylem_span text)
 {
 	struct xylem_span bare = jid_bare(from);
 	uint64_t hash = hash_of(id, bare);
 
 	for (struct outgoing *out = outbox->buckets[hash % BUCKETS]; out != NULL; out = out->bucket_next) {
-		if (out->hash == hash && xylem_span_equal(id_of(out), id) && xylem_span_equal(to_of(out), bare)) {
+		if (out->hash == hash && xylem_span_equal(id_of(out), id) &&
+			xylem_span_equal(to_of(out), bare)) {
 			record(out, -XYLEM_E_UNPROCESSABLE, type, condition, text);
 			return true;
 		}

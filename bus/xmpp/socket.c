@@ -105,9 +105,12 @@ int socket_connect(const char *address, int64_t timeout_us, int wake_fd, struct 
 		xylem_reason_set(reason, "%s: not HOST:PORT", address);
 		return -XYLEM_E_INVALID;
 	}
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
-	const struct addrinfo numeric = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_NUMERICHOST };
+	const struct addrinfo hints = {
+		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG
+	};
+	const struct addrinfo numeric = {
+		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST
+	};
 	struct addrinfo *list = NULL;
 	int failed = getaddrinfo(host, port, &numeric, &list);
 	failed = failed != 0 ? getaddrinfo(host, port, &hints, &list) : 0;
@@ -117,7 +120,8 @@ int socket_connect(const char *address, int64_t timeout_us, int wake_fd, struct 
 	}
 	int64_t deadline = clock_mono_us() + timeout_us;
 	int fd = -1, error = ETIMEDOUT;
-	for (const struct addrinfo *info = list; info != NULL && fd < 0 && error != -1; info = info->ai_next) {
+	for (const struct addrinfo *info = list; info != NULL && fd < 0 && error != -1;
+		info = info->ai_next) {
 		fd = connect_one(info, deadline, wake_fd, &error);
 	}
 	freeaddrinfo(list);

@@ -17,7 +17,8 @@ void stanza_open(struct xylem_buffer *out, const char *name, const char *type, s
 	xml_write_attribute(out, "id", id);
 }
 
-static void open_answer(struct xylem_buffer *out, const struct xml_node *request, const char *name, const char *type)
+static void open_answer(
+	struct xylem_buffer *out, const struct xml_node *request, const char *name, const char *type)
 {
 	stanza_open(out, name, type, xml_attribute(request, "to"), xml_attribute(request, "from"),
 		xml_attribute(request, "id"));
@@ -36,9 +37,9 @@ void stanza_result_close(struct xylem_buffer *out)
 
 static const char *name_of(const struct xml_node *stanza)
 {
-	return xylem_span_is(stanza->name, "iq") ? "iq"
+	return xylem_span_is(stanza->name, "iq")        ? "iq"
 	       : xylem_span_is(stanza->name, "message") ? "message"
-							 : "presence";
+							: "presence";
 }
 
 bool stanza_error(struct xylem_buffer *out, const struct xml_node *request, const struct stanza_error *error)
@@ -50,7 +51,8 @@ bool stanza_error(struct xylem_buffer *out, const struct xml_node *request, cons
 		return false;
 	}
 	open_answer(out, request, name, "error");
-	xylem_buffer_format(out, "<error type='%s'><%s xmlns='" NS_STANZA_ERROR "'/>", error->type, error->condition);
+	xylem_buffer_format(
+		out, "<error type='%s'><%s xmlns='" NS_STANZA_ERROR "'/>", error->type, error->condition);
 	if (error->text != NULL) {
 		xylem_buffer_text(out, "<text xmlns='" NS_STANZA_ERROR "'>");
 		xml_escape_text(out, xylem_span_of(error->text));

@@ -321,7 +321,8 @@ static void XMLCALL on_declaration(void *context, const XML_Char *prefix, const 
 {
 	struct stream *stream = context;
 
-	if (++stream->declaration_count > STREAM_ATTRIBUTES || (stream->depth > 1 && stream->violation != 0)) {
+	if (++stream->declaration_count > STREAM_ATTRIBUTES ||
+		(stream->depth > 1 && stream->violation != 0)) {
 		return;
 	}
 	struct xylem_arena *arena = arena_now(stream);

@@ -231,7 +231,8 @@ static bool hidden(const struct xml_node *node, const struct xml_node *above, st
 /* The declarations that the top element stood under, nearest first. */
 static void write_inherited(const struct xml_node *top, struct xylem_buffer *out)
 {
-	for (const struct xml_node *above = top->parent; above != NULL && in_stanza(above); above = above->parent) {
+	for (const struct xml_node *above = top->parent; above != NULL && in_stanza(above);
+		above = above->parent) {
 		for (const struct xml_declaration *d = above->declarations; d != NULL; d = d->next) {
 			if (d->prefix.n > 0 && !hidden(top, above, d->prefix)) {
 				write_declaration(out, d->prefix, d->uri);

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include <xmpp/jid.h>
+#include <base/jid.h>
 
 #define JID_LONGEST 3071
 
@@ -81,7 +81,8 @@ bool jid_listed(struct xylem_strings list, const char *bare)
 		if (item_n == n && same_but_case(item, bare, n)) {
 			return true;
 		}
-		if (item[0] == '@' && domain != NULL && strlen(domain) == item_n && same_but_case(item, domain, item_n)) {
+		if (item[0] == '@' && domain != NULL && strlen(domain) == item_n &&
+			same_but_case(item, domain, item_n)) {
 			return true;
 		}
 	}

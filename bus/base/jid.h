@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef XMPP_JID_H
-#define XMPP_JID_H
+#ifndef BASE_JID_H
+#define BASE_JID_H
 
 #include <stdbool.h>
 

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Service discovery (XEP-0030) with the meta-data of topics (XEP-0128, XEP-0060
+ * 5.4). Announced is what works, no more: clients cache and believe it.
+ *
+ * Clients of PubSub walk the domain's items as nodes, so that only topics stand
+ * there, and only those that the asker may subscribe to.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <xmpp/feature.h>
+
+static const char *const domain_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_LAST,
+	NS_TIME };
+
+static const char *const pubsub_features[] = { NS_PUBSUB, NS_PUBSUB "#access-open",
+	NS_PUBSUB "#access-whitelist", NS_PUBSUB "#item-ids", NS_PUBSUB "#meta-data",
+	NS_PUBSUB "#persistent-items", NS_PUBSUB "#publish", NS_PUBSUB "#publisher-affiliation",
+	NS_PUBSUB "#retrieve-items", NS_PUBSUB "#retrieve-subscriptions", NS_PUBSUB "#subscribe" };
+
+static const char *const endpoint_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_TIME,
+	NS_RECEIPTS };
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+
+static void open_query(const struct xmpp_request *request, struct xylem_buffer *out, const char *namespace)
+{
+	stanza_result_open(out, request->iq);
+	xylem_buffer_format(out, "<query xmlns='%s'", namespace);
+	xml_write_attribute(out, "node", xml_attribute(request->payload, "node"));
+	xylem_buffer_byte(out, '>');
+}
+
+static void close_query(const struct xmpp_request *request, struct xylem_buffer *out)
+{
+	xylem_buffer_text(out, "</query>");
+	stanza_result_close(out);
+	request_answer(request, out);
+}
+
+static void write_identity(struct xylem_buffer *out, const char *category, const char *type, const char *name)
+{
+	xylem_buffer_format(out, "<identity category='%s' type='%s'", category, type);
+	xml_write_attribute(out, "name", xylem_span_of(name));
+	xylem_buffer_text(out, "/>");
+}
+
+static void write_features(struct xylem_buffer *out, const char *const *features, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		xylem_buffer_format(out, "<feature var='%s'/>", features[i]);
+	}
+}
+
+static void write_field(struct xylem_buffer *out, const char *name, const char *value)
+{
+	if (value[0] != '\0') {
+		xylem_buffer_format(out, "<field var='%s'><value>", name);
+		xml_escape_text(out, xylem_span_of(value));
+		xylem_buffer_text(out, "</value></field>");
+	}
+}
+
+static void write_meta_data(struct xylem_buffer *out, const struct topic_state *topic)
+{
+	char number[24];
+
+	xylem_buffer_text(out,
+		"<x xmlns='" NS_DATA
+		"' type='result'><field var='FORM_TYPE' type='hidden'><value>" NS_PUBSUB_METADATA
+		"</value></field>");
+	write_field(out, "pubsub#title", topic->title);
+	write_field(out, "pubsub#description", topic->description);
+	write_field(out, "pubsub#type", NS_JSON);
+	write_field(out, "pubsub#access_model", topic->access == ACCESS_OPEN ? "open" : "whitelist");
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)topic->subscriptions);
+	write_field(out, "pubsub#num_subscribers", number);
+	snprintf(number, sizeof(number), "%lld", (long long)topic->max_items);
+	write_field(out, "pubsub#max_items", topic->max_items > 0 ? number : "max");
+	xylem_buffer_text(out, "</x>");
+}
+
+/* -XYLEM_E_NOT_FOUND also for a topic that the asker may not see. */
+static int find_topic(const struct xmpp_request *request, struct topic_state *ret_state)
+{
+	char *name = xylem_arena_text(request->arena, xml_attribute(request->payload, "node"));
+	struct topics *topics = service_topics(request->service);
+	if (name == NULL || topics == NULL ||
+		topic_check(topics, name, request->sender, TOPIC_SUBSCRIBE) != 0) {
+		return -XYLEM_E_NOT_FOUND;
+	}
+	return topic_state(topics, name, ret_state);
+}
+
+/* --- disco#info ----------------------------------------------------------- */
+
+static void info_of_node(const struct xmpp_request *request)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+	struct topic_state topic;
+
+	if (find_topic(request, &topic) != 0) {
+		request_refuse_code(request, -XYLEM_E_NOT_FOUND, NULL);
+		return;
+	}
+	open_query(request, &out, NS_DISCO_INFO);
+	write_identity(&out, "pubsub", "leaf", topic.title);
+	write_features(&out, (const char *const[]){ NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PUBSUB }, 3);
+	write_meta_data(&out, &topic);
+	close_query(request, &out);
+}
+
+static void info(const struct xmpp_request *request)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+	bool endpoint = xylem_span_present(request->local);
+
+	if (request->set) {
+		request_refuse_code(request, -XYLEM_E_METHOD, NULL);
+		return;
+	}
+	if (xml_attribute(request->payload, "node").n > 0) {
+		if (endpoint) {
+			request_refuse_code(request, -XYLEM_E_NOT_FOUND, NULL);
+		} else {
+			info_of_node(request);
+		}
+		return;
+	}
+	open_query(request, &out, NS_DISCO_INFO);
+	if (endpoint) {
+		write_identity(&out, "client", "bot", xylem_arena_text(request->arena, request->local));
+		write_features(&out, endpoint_features, COUNT(endpoint_features));
+	} else {
+		if (service_topics(request->service) != NULL) {
+			write_identity(&out, "pubsub", "service", service_options(request->service)->name);
+			write_features(&out, pubsub_features, COUNT(pubsub_features));
+		}
+		write_identity(&out, "component", "generic", service_options(request->service)->name);
+		write_features(&out, domain_features, COUNT(domain_features));
+	}
+	close_query(request, &out);
+}
+
+const struct xmpp_feature feature_disco_info = {
+	.namespace = NS_DISCO_INFO, .name = "query", .strangers = true, .endpoints = true, .answer = info
+};
+
+/* --- disco#items ---------------------------------------------------------- */
+
+static void write_topics(const struct xmpp_request *request, struct xylem_buffer *out)
+{
+	struct topic_state *list = NULL;
+	size_t n = 0;
+	struct topics *topics = service_topics(request->service);
+
+	if (topics == NULL || topics_list(topics, request->sender, &list, &n) != 0) {
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		xylem_buffer_text(out, "<item");
+		xml_write_attribute(out, "jid", xylem_span_of(service_options(request->service)->domain));
+		xml_write_attribute(out, "node", xylem_span_of(list[i].name));
+		xml_write_attribute(out, "name", xylem_span_of(list[i].title));
+		xylem_buffer_text(out, "/>");
+	}
+	free(list);
+}
+
+struct item_list {
+	const struct xmpp_request *request;
+	struct xylem_buffer *out;
+	size_t most;
+};
+
+/* An item has a name and no node (XEP-0060, 5.5). */
+static bool write_item(void *context, struct xylem_span id, const struct xylem_message *message)
+{
+	struct item_list *list = context;
+
+	xylem_buffer_text(list->out, "<item");
+	xml_write_attribute(list->out, "jid", xylem_span_of(service_options(list->request->service)->domain));
+	xml_write_attribute(list->out, "name", id);
+	xylem_buffer_text(list->out, "/>");
+	return list->out->n < list->most;
+}
+
+#define ITEMS_LISTED 100
+
+static void items_of_node(const struct xmpp_request *request)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+	struct topic_state topic;
+	struct xylem_reason reason;
+
+	if (find_topic(request, &topic) != 0) {
+		request_refuse_code(request, -XYLEM_E_NOT_FOUND, NULL);
+		return;
+	}
+	struct item_list list = { request, &out, link_max_stanza(xmpp_service_link(request->service)) / 2 };
+	open_query(request, &out, NS_DISCO_ITEMS);
+	int error = topic_items(
+		service_topics(request->service), topic.name, ITEMS_LISTED, write_item, &list, &reason);
+	if (error != 0) {
+		request_refuse_code(request, error, reason.text);
+		return;
+	}
+	close_query(request, &out);
+}
+
+static void items(const struct xmpp_request *request)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+
+	if (request->set) {
+		request_refuse_code(request, -XYLEM_E_METHOD, NULL);
+		return;
+	}
+	bool endpoint = xylem_span_present(request->local);
+	if (xml_attribute(request->payload, "node").n > 0) {
+		if (endpoint) {
+			request_refuse_code(request, -XYLEM_E_NOT_FOUND, NULL);
+		} else {
+			items_of_node(request);
+		}
+		return;
+	}
+	open_query(request, &out, NS_DISCO_ITEMS);
+	if (!endpoint) {
+		write_topics(request, &out);
+	}
+	close_query(request, &out);
+}
+
+const struct xmpp_feature feature_disco_items = {
+	.namespace = NS_DISCO_ITEMS, .name = "query", .endpoints = true, .answer = items
+};

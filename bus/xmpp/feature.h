@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XMPP_FEATURE_H
+#define XMPP_FEATURE_H
+
+#include <base/jid.h>
+#include <xmpp/service.h>
+#include <xmpp/stanza.h>
+
+/*
+ * Inside the room only: a feature is one IQ payload that the service answers,
+ * one file each. The table is in service.c.
+ */
+struct xmpp_request {
+	struct xmpp_service *service;
+	const struct xml_node *iq;
+	const struct xml_node *payload; /* the IQ's child */
+	bool set;
+	struct xylem_span local;        /* of the address asked; absent: the bus's domain */
+	char sender[JID_SIZE];          /* normalised, bare */
+	bool admitted;                  /* one of the users or of `allow` */
+	bool entitled;                  /* admitted, or may subscribe to some topic, or known to the endpoint */
+	struct xylem_arena *arena;      /* for the time of the request */
+};
+
+struct xmpp_feature {
+	const char *namespace, *name;
+	bool strangers; /* answered to anybody */
+	bool endpoints; /* answered at the endpoints' addresses too */
+	void (*answer)(const struct xmpp_request *request);
+};
+
+extern const struct xmpp_feature feature_disco_info, feature_disco_items, feature_ping, feature_version, feature_last,
+	feature_time, feature_pubsub, feature_pubsub_owner;
+
+/* Sends `out`, the answer. */
+void request_answer(const struct xmpp_request *request, struct xylem_buffer *out);
+void request_refuse(const struct xmpp_request *request, const struct stanza_error *error);
+void request_refuse_code(const struct xmpp_request *request, int code, const char *text);
+
+const struct xmpp_options *service_options(const struct xmpp_service *service);
+struct topics *service_topics(const struct xmpp_service *service);
+/* Is the endpoint there, and may this address know it? */
+bool service_endpoint_known(struct xmpp_service *service, struct xylem_span local, const char *bare);
+
+/*
+ * A request whose answer comes later, from another thread: the addresses are
+ * kept in one allocation, and xmpp_service_stop() waits for all of them.
+ */
+struct deferred {
+	struct xmpp_service *service;
+	struct xml_node iq; /* its attributes only: enough for stanza_result_open() and stanza_error() */
+	struct xml_attribute attributes[4];
+	char text[];
+};
+struct deferred *deferred_new(struct xmpp_service *service, const struct xml_node *stanza);
+/* Sends `out` (may be empty) and frees. */
+void deferred_answer(struct deferred *deferred, struct xylem_buffer *out);
+void deferred_refuse(struct deferred *deferred, const struct stanza_error *error);
+
+/* Counts what is deferred, up or down. */
+void service_pending(struct xmpp_service *service, bool more);
+
+/* Notifications (pubsub_event.c). */
+struct event_outlet;
+struct event_outlet *event_outlet_new(struct link *link);
+struct event_outlet *event_outlet_free(struct event_outlet *outlet);
+const struct topic_outlet *event_outlet_face(struct event_outlet *outlet);
+
+/* `<item id='...'><json xmlns='urn:xmpp:json:0'>...</json></item>`; without payload when `with_payload` is false. */
+void pubsub_write_item(struct xylem_buffer *out, const struct xylem_message *message, bool with_payload);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Last activity (XEP-0012) of the bus's domain: the seconds since it started. */
+#include <xmpp/feature.h>
+
+static void answer(const struct xmpp_request *request)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+
+	if (request->set) {
+		request_refuse_code(request, -XYLEM_E_METHOD, NULL);
+		return;
+	}
+	stanza_result_open(&out, request->iq);
+	xylem_buffer_format(&out, "<query xmlns='" NS_LAST "' seconds='%lld'/>",
+		(long long)(xmpp_service_uptime_us(request->service) / 1000000));
+	stanza_result_close(&out);
+	request_answer(request, &out);
+}
+
+const struct xmpp_feature feature_last = { .namespace = NS_LAST, .name = "query", .answer = answer };

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the bus is on XMPP: who may ask, and who answers.
+ *
+ *     stanza -> whose address -> who is asking -> feature (an IQ payload, a file each) or endpoint (a connector)
+ *
+ * Closed by default: a stranger gets disco#info of the domain and ping, and a
+ * plain error for everything else, the same for an address that exists and for
+ * one that does not. Nothing is kept about strangers.
+ *
+ * The rules not to break: every IQ get or set is answered exactly once; results
+ * and errors are never answered; this runs on the link's thread, which must
+ * not wait for the disk.
+ */
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <base/clock.h>
+#include <xylem/log.h>
+#include <xmpp/access.h>
+#include <xmpp/feature.h>
+
+#define SERVICE_MAGIC 0x73657276U
+
+struct endpoint {
+	struct endpoint *next;
+	char *local;
+	struct xmpp_endpoint face;
+};
+
+struct xmpp_service {
+	uint32_t magic;
+	struct xmpp_options options; /* with copies of the texts; without the secret */
+	char *domain, *name, *version;
+	struct link *link;
+	struct event_outlet *outlet;
+	struct access *access;
+	struct xylem_arena *arena; /* of the link's thread */
+	int64_t started_us;
+
+	/* Held while an endpoint is called: releasing one waits for the call. */
+	pthread_mutex_t endpoints_lock;
+	struct endpoint *endpoints;
+
+	pthread_mutex_t pending_lock;
+	pthread_cond_t none_pending;
+	size_t pending;
+};
+
+static const struct xmpp_feature *const features[] = {
+	&feature_disco_info,
+	&feature_disco_items,
+	&feature_ping,
+	&feature_version,
+	&feature_last,
+	&feature_time,
+	&feature_pubsub,
+	&feature_pubsub_owner,
+};
+
+static _Atomic(struct xmpp_service *) current;
+
+struct xmpp_service *xmpp_service_current(void)
+{
+	return atomic_load(&current);
+}
+
+void xmpp_service_make_current(struct xmpp_service *service)
+{
+	atomic_store(&current, service);
+}
+
+struct link *xmpp_service_link(struct xmpp_service *service)
+{
+	return service->link;
+}
+
+const struct xmpp_options *service_options(const struct xmpp_service *service)
+{
+	return &service->options;
+}
+
+struct topics *service_topics(const struct xmpp_service *service)
+{
+	return service->options.topics;
+}
+
+int64_t xmpp_service_uptime_us(struct xmpp_service *service)
+{
+	return clock_mono_us() - service->started_us;
+}
+
+/* --- Answers -------------------------------------------------------------- */
+
+void request_answer(const struct xmpp_request *request, struct xylem_buffer *out)
+{
+	if (!xylem_buffer_failed(out) && out->n > 0) {
+		link_answer(request->service->link, xylem_buffer_borrow(out));
+	}
+}
+
+void request_refuse(const struct xmpp_request *request, const struct stanza_error *error)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+
+	(void)stanza_error(&out, request->iq, error);
+	request_answer(request, &out);
+}
+
+void request_refuse_code(const struct xmpp_request *request, int code, const char *text)
+{
+	const struct xylem_error_row *row = xylem_error_row(code);
+	request_refuse(request, &(struct stanza_error){ row->xmpp_type, row->xmpp_condition, text, NULL });
+}
+
+void service_pending(struct xmpp_service *service, bool more)
+{
+	pthread_mutex_lock(&service->pending_lock);
+	service->pending += more ? 1 : (size_t)-1;
+	if (service->pending == 0) {
+		pthread_cond_broadcast(&service->none_pending);
+	}
+	pthread_mutex_unlock(&service->pending_lock);
+}
+
+/* --- Who is asking -------------------------------------------------------- */
+
+bool xmpp_service_admits(struct xmpp_service *service, const char *bare)
+{
+	return access_admits(service->access, bare);
+}
+
+enum config_role xmpp_service_role(struct xmpp_service *service, const char *bare)
+{
+	return (enum config_role)access_role(service->access, bare);
+}
+
+/* Under endpoints_lock. */
+static struct endpoint *endpoint_find(const struct xmpp_service *service, struct xylem_span local)
+{
+	for (struct endpoint *e = service->endpoints; e != NULL; e = e->next) {
+		if (xylem_span_is(local, e->local)) {
+			return e;
+		}
+	}
+	return NULL;
+}
+
+bool service_endpoint_known(struct xmpp_service *service, struct xylem_span local, const char *bare)
+{
+	pthread_mutex_lock(&service->endpoints_lock);
+	const struct endpoint *endpoint = endpoint_find(service, local);
+	bool known = endpoint != NULL && (xmpp_service_admits(service, bare) ||
+						 (endpoint->face.known != NULL &&
+							 endpoint->face.known(endpoint->face.context, bare)));
+	pthread_mutex_unlock(&service->endpoints_lock);
+	return known;
+}
+
+static bool is_entitled(const struct xmpp_request *request)
+{
+	if (xylem_span_present(request->local)) {
+		return service_endpoint_known(request->service, request->local, request->sender);
+	}
+	struct topics *topics = service_topics(request->service);
+	return request->admitted || (topics != NULL && topics_known(topics, request->sender));
+}
+
+/* --- IQs ------------------------------------------------------------------ */
+
+static const struct xmpp_feature *feature_of(const struct xml_node *payload, bool endpoint)
+{
+	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+		const struct xmpp_feature *feature = features[i];
+		if (xml_is(payload, feature->namespace, feature->name) && (!endpoint || feature->endpoints)) {
+			return feature;
+		}
+	}
+	return NULL;
+}
+
+/* An endpoint's own IQ. */
+static bool offer_endpoint(const struct xmpp_request *request, int violation)
+{
+	struct xmpp_service *service = request->service;
+	bool taken = false;
+
+	pthread_mutex_lock(&service->endpoints_lock);
+	struct endpoint *endpoint = endpoint_find(service, request->local);
+	if (endpoint != NULL) {
+		taken = endpoint->face.stanza(endpoint->face.context, request->iq, violation);
+	}
+	pthread_mutex_unlock(&service->endpoints_lock);
+	return taken;
+}
+
+static void answer_iq(struct xmpp_request *request)
+{
+	static const struct stanza_error unavailable = { "cancel", "service-unavailable", NULL, NULL };
+	static const struct stanza_error forbidden = { "auth", "forbidden", NULL, NULL };
+	bool endpoint = xylem_span_present(request->local);
+	const struct xmpp_feature *feature = feature_of(request->payload, endpoint);
+
+	if (request->payload == NULL) {
+		request_refuse_code(request, -XYLEM_E_INVALID, "an IQ needs a payload");
+	} else if (endpoint && !request->entitled) {
+		request_refuse(request, &unavailable);
+	} else if (feature == NULL) {
+		if (!endpoint || !offer_endpoint(request, 0)) {
+			request_refuse(request, &unavailable);
+		}
+	} else if (!feature->strangers && !request->entitled) {
+		request_refuse(request, &forbidden);
+	} else {
+		feature->answer(request);
+	}
+}
+
+/* --- Messages ------------------------------------------------------------- */
+
+static bool has_content(const struct xml_node *message)
+{
+	return xml_child(message, NULL, "body") != NULL;
+}
+
+static void take_message(struct xmpp_request *request, int violation)
+{
+	struct xylem_span type = xml_attribute(request->iq, "type");
+	bool endpoint = xylem_span_present(request->local);
+
+	if (xylem_span_is(type, "error") || xylem_span_is(type, "groupchat")) {
+		return;
+	}
+	if (endpoint && request->entitled && offer_endpoint(request, violation)) {
+		return;
+	}
+	/* Receipts, chat states and the like are not worth an answer. */
+	if (violation != 0 || has_content(request->iq)) {
+		request_refuse(request,
+			request->entitled
+				? &(struct stanza_error){ "cancel", "service-unavailable",
+					  endpoint ? "this address takes no such message"
+						   : "send messages to an endpoint of the bus, NAME@domain",
+					  NULL }
+				: &(struct stanza_error){ "auth", "forbidden", NULL, NULL });
+	}
+}
+
+/* --- The way in ----------------------------------------------------------- */
+
+static bool make_request(
+	struct xmpp_service *service, const struct xml_node *stanza, struct xmpp_request *request)
+{
+	struct jid to;
+
+	memset(request, 0, sizeof(*request));
+	if (!jid_normalise(xml_attribute(stanza, "from"), request->sender) ||
+		!jid_split(xml_attribute(stanza, "to"), &to)) {
+		return false;
+	}
+	request->service = service;
+	request->iq = stanza;
+	request->local = to.local;
+	request->arena = service->arena;
+	request->set = xylem_span_is(xml_attribute(stanza, "type"), "set");
+	request->payload = xml_child(stanza, NULL, NULL);
+	request->admitted = xmpp_service_admits(service, request->sender);
+	request->entitled = is_entitled(request);
+	return true;
+}
+
+static void on_stanza(void *context, const struct xml_node *stanza, int violation)
+{
+	struct xmpp_service *service = context;
+	struct xmpp_request request;
+	assert(service->magic == SERVICE_MAGIC);
+
+	if (!make_request(service, stanza, &request)) {
+		return;
+	}
+	if (xml_is(stanza, NS_COMPONENT, "message")) {
+		take_message(&request, violation);
+	} else if (xml_is(stanza, NS_COMPONENT, "iq") && violation != 0) {
+		request_refuse_code(&request, violation, "the stanza exceeds a limit of the bus");
+	} else if (xml_is(stanza, NS_COMPONENT, "iq")) {
+		answer_iq(&request);
+	}
+	xylem_arena_reset(service->arena);
+}
+
+static void on_changed(void *context, bool up, const char *why)
+{
+	/* The link has logged it; presence of the bus's parts will follow it here. */
+}
+
+/* --- Endpoints ------------------------------------------------------------ */
+
+int xmpp_service_claim(struct xmpp_service *service, const char *local, const struct xmpp_endpoint *face)
+{
+	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
+	char *name = strdup(local);
+	if (endpoint == NULL || name == NULL) {
+		free(endpoint);
+		free(name);
+		return -XYLEM_E_MEMORY;
+	}
+	endpoint->local = name;
+	endpoint->face = *face;
+	pthread_mutex_lock(&service->endpoints_lock);
+	bool taken = endpoint_find(service, xylem_span_of(local)) != NULL;
+	if (!taken) {
+		endpoint->next = service->endpoints;
+		service->endpoints = endpoint;
+	}
+	pthread_mutex_unlock(&service->endpoints_lock);
+	if (taken) {
+		free(endpoint);
+		free(name);
+	}
+	return taken ? -XYLEM_E_CONFLICT : 0;
+}
+
+void xmpp_service_release(struct xmpp_service *service, const char *local)
+{
+	struct endpoint *gone = NULL;
+
+	pthread_mutex_lock(&service->endpoints_lock);
+	for (struct endpoint **at = &service->endpoints; *at != NULL; at = &(*at)->next) {
+		if (strcmp((*at)->local, local) == 0) {
+			gone = *at;
+			*at = gone->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&service->endpoints_lock);
+	if (gone != NULL) {
+		free(gone->local);
+		free(gone);
+	}
+}
+
+/* --- Life ----------------------------------------------------------------- */
+
+int xmpp_service_apply(struct xmpp_service *service, const struct config_view *view)
+{
+	return access_apply(service->access, view);
+}
+
+static int make_parts(
+	struct xmpp_service *service, const struct xmpp_options *options, struct xylem_reason *reason)
+{
+	const struct link_options link = { .server = options->server,
+		.domain = options->domain,
+		.secret = options->secret,
+		.max_stanza = options->max_stanza,
+		.stanza = on_stanza,
+		.changed = on_changed,
+		.context = service };
+	int error = link_new(&service->link, &link, reason);
+	if (error != 0) {
+		return error;
+	}
+	service->domain = strdup(options->domain);
+	service->name = strdup(options->name != NULL ? options->name : "xylem");
+	service->version = strdup(options->version != NULL ? options->version : "");
+	service->access = access_new();
+	service->arena = xylem_arena_new((size_t)64 << 20);
+	service->outlet = event_outlet_new(service->link);
+	if (service->domain == NULL || service->name == NULL || service->version == NULL ||
+		service->access == NULL || service->arena == NULL || service->outlet == NULL) {
+		xylem_reason_set(reason, "xmpp: out of memory");
+		return -XYLEM_E_MEMORY;
+	}
+	service->options = (struct xmpp_options){ .domain = service->domain,
+		.name = service->name,
+		.version = service->version,
+		.max_stanza = options->max_stanza,
+		.topics = options->topics };
+	return 0;
+}
+
+int xmpp_service_new(
+	struct xmpp_service **ret_service, const struct xmpp_options *options, struct xylem_reason *reason)
+{
+	struct xmpp_service *service = calloc(1, sizeof(*service));
+	if (service == NULL) {
+		xylem_reason_set(reason, "xmpp: out of memory");
+		return -XYLEM_E_MEMORY;
+	}
+	service->magic = SERVICE_MAGIC;
+	service->started_us = clock_mono_us();
+	pthread_mutex_init(&service->endpoints_lock, NULL);
+	pthread_mutex_init(&service->pending_lock, NULL);
+	pthread_cond_init(&service->none_pending, NULL);
+	int error = make_parts(service, options, reason);
+	if (error != 0) {
+		xmpp_service_free(service);
+		return error;
+	}
+	*ret_service = service;
+	return 0;
+}
+
+int xmpp_service_start(struct xmpp_service *service, struct xylem_reason *reason)
+{
+	if (service->options.topics != NULL) {
+		topics_attach(service->options.topics, event_outlet_face(service->outlet));
+	}
+	return link_start(service->link, reason);
+}
+
+void xmpp_service_stop(struct xmpp_service *service, int64_t drain_us)
+{
+	if (service == NULL) {
+		return;
+	}
+	if (service->options.topics != NULL) {
+		topics_attach(service->options.topics, NULL);
+	}
+	/* What is deferred is answered by the journal and the catalogue, which still run. */
+	pthread_mutex_lock(&service->pending_lock);
+	while (service->pending > 0) {
+		pthread_cond_wait(&service->none_pending, &service->pending_lock);
+	}
+	pthread_mutex_unlock(&service->pending_lock);
+	link_stop(service->link, drain_us);
+}
+
+struct xmpp_service *xmpp_service_free(struct xmpp_service *service)
+{
+	if (service == NULL) {
+		return NULL;
+	}
+	assert(service->magic == SERVICE_MAGIC);
+	link_stop(service->link, 0);
+	event_outlet_free(service->outlet);
+	link_free(service->link);
+	while (service->endpoints != NULL) {
+		xmpp_service_release(service, service->endpoints->local);
+	}
+	access_free(service->access);
+	xylem_arena_free(service->arena);
+	free(service->domain);
+	free(service->name);
+	free(service->version);
+	pthread_mutex_destroy(&service->endpoints_lock);
+	pthread_mutex_destroy(&service->pending_lock);
+	pthread_cond_destroy(&service->none_pending);
+	service->magic = 0;
+	free(service);
+	return NULL;
+}
