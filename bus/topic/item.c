@@ -229,7 +229,7 @@ static int bounds(struct topics *topics, const char *name, struct selection *sel
 	return topic == NULL ? -XYLEM_E_NOT_FOUND : 0;
 }
 
-static int walk(struct topics *topics, const struct selection *selection, topic_items item, void *context,
+static int walk(struct topics *topics, const struct selection *selection, topic_item item, void *context,
 	size_t *ret_given)
 {
 	struct journal_batch *batch = journal_batch_new();
@@ -251,7 +251,7 @@ static int walk(struct topics *topics, const struct selection *selection, topic_
 	return 0;
 }
 
-static int read_items(struct topics *topics, struct selection *selection, topic_items item, void *context,
+static int read_items(struct topics *topics, struct selection *selection, topic_item item, void *context,
 	size_t *ret_given, struct xylem_reason *reason)
 {
 	int error = bounds(topics, selection->topic, selection);
@@ -271,7 +271,7 @@ static int read_items(struct topics *topics, struct selection *selection, topic_
 	return error;
 }
 
-int topic_items(struct topics *topics, const char *name, size_t count, topic_items item, void *context,
+int topic_items(struct topics *topics, const char *name, size_t count, topic_item item, void *context,
 	struct xylem_reason *reason)
 {
 	struct selection selection = { .topic = name, .count = count };
@@ -279,7 +279,7 @@ int topic_items(struct topics *topics, const char *name, size_t count, topic_ite
 	return read_items(topics, &selection, item, context, &given, reason);
 }
 
-int topic_item_get(struct topics *topics, const char *name, struct xylem_span id, topic_items item,
+int topic_item_get(struct topics *topics, const char *name, struct xylem_span id, topic_item item,
 	void *context, struct xylem_reason *reason)
 {
 	struct selection selection = { .topic = name, .id = id, .count = 1 };

@@ -91,8 +91,8 @@ static int write_change(sqlite3 *database, void *context, struct xylem_reason *r
 	sqlite3_stmt *statement =
 		change->subscribe
 			? catalogue_statement(database,
-				  "INSERT OR IGNORE INTO topic_subscription (topic, jid, created_us) VALUES "
-				  "(?1, ?2, ?3)",
+				  "INSERT OR IGNORE INTO subscriptions (topic, jid, subid, state, created_us) "
+				  "VALUES (?1, ?2, '', 'subscribed', ?3)",
 				  reason)
 			: catalogue_statement(database,
 				  "DELETE FROM subscriptions WHERE topic = ?1 AND jid = ?2", reason);

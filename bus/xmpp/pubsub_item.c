@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xylem/json.h>
 #include <xmpp/payload.h>
 #include <xmpp/pubsub_item.h>
 
