@@ -102,7 +102,7 @@ static inline struct segment *journal_active(struct journal *journal)
 int journal_recover(
 	struct journal *journal, struct journal_recovery *ret_recovery, struct xylem_reason *reason);
 
-/* room.c: files to write into. Commit thread (and open). Errors: -XYLEM_E_FULL, -XYLEM_E_DEAD with `failure` set. */
+/* room.c: files to write into; commit thread and open. -XYLEM_E_FULL, or -XYLEM_E_DEAD with `failure` set. */
 int journal_room_open(struct journal *journal);
 /* Makes a new last segment with room for `bytes` of a batch. */
 int journal_room_roll(struct journal *journal, uint64_t base, uint64_t bytes, bool urgent);

@@ -10,7 +10,7 @@
  * read instead and the file is made again.
  */
 void journal_sidefile_write(struct io *io, const char *folder, const struct segment *segment);
-/* Fills end, used and index of a segment whose header is known; -XYLEM_E_DAMAGED when the file does not serve. */
+/* Fills end, used and index of a segment whose header is known; -XYLEM_E_DAMAGED when it does not serve. */
 int journal_sidefile_read(struct io *io, const char *folder, struct segment *segment);
 void journal_sidefile_remove(struct io *io, const char *folder, uint64_t base);
 
