@@ -2,6 +2,8 @@
 #ifndef CATALOGUE_VFS_H
 #define CATALOGUE_VFS_H
 
+#include <stdbool.h>
+
 #include <base/io.h>
 
 /*
