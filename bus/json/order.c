@@ -61,6 +61,16 @@ static bool members_read(struct xylem_span object, struct members *ret_members)
 	return true;
 }
 
+size_t json_member_count(struct xylem_span object)
+{
+	struct members members;
+	if (!members_read(object, &members)) {
+		return xylem_json_count(object);
+	}
+	free(members.items);
+	return members.n;
+}
+
 static int names_order(const struct members *a, const struct members *b)
 {
 	size_t n = a->n < b->n ? a->n : b->n;

@@ -13,4 +13,7 @@
  */
 int json_order(struct xylem_span a, struct xylem_span b);
 
+/* Members of an object by name: several of one name are one. */
+size_t json_member_count(struct xylem_span object);
+
 #endif
