@@ -8,6 +8,7 @@
 
 #include <config/loading.h>
 #include <config/report.h>
+#include <route/lane_options.h>
 
 static bool takes_from(const struct config_route *route, const char *prefix, const char *name)
 {
@@ -134,7 +135,8 @@ static bool read_from(const struct config_view *view, const char *prefix, const 
 static void connector_check(struct loading *loading, const struct config_connector *connector)
 {
 	const struct config_view *view = &loading->config->view;
-	if (!read_from(view, "", connector->name) && !delivered_to(view, connector, NULL)) {
+	if (!loading->report->errors && !read_from(view, "", connector->name) &&
+		!delivered_to(view, connector, NULL)) {
 		report_warning(loading->report, connector->place,
 			"no route uses the connector `%s`; name it under `from` or `to` of a route, or "
 			"remove it",
@@ -154,11 +156,51 @@ static void connector_check(struct loading *loading, const struct config_connect
 static void topic_check(struct loading *loading, const struct config_topic *topic)
 {
 	const struct config_view *view = &loading->config->view;
-	if (!delivered_to(view, NULL, topic) && topic->publish.n == 0) {
+	if (!loading->report->errors && !delivered_to(view, NULL, topic) && topic->publish.n == 0) {
 		report_warning(loading->report, topic->place,
 			"nothing reaches the topic `%s`; put `topic:%s` under `to` of a route, or say who "
 			"may `publish`",
 			topic->name, topic->name);
+	}
+}
+
+/* The option that chooses the ordering key of a source, where the kind has one without a default. */
+static bool key_unset(const struct config_connector *connector)
+{
+	for (const struct xylem_option *option = connector->kind->options; option->name; option++) {
+		bool pointer = option->type == XYLEM_OPTION_POINTER || option->type == XYLEM_OPTION_STRING;
+		if (strcmp(option->name, "key") == 0 && pointer && !option->default_value) {
+			const void *const *value =
+				(const void *const *)(const void *)((const char *)connector->options +
+								    option->offset);
+			return *value == NULL;
+		}
+	}
+	return false;
+}
+
+static bool ordered_by_key(const struct config_view *view, const char *source)
+{
+	for (size_t i = 0; i < view->route_count; i++) {
+		const struct config_route *route = &view->routes[i];
+		for (size_t j = 0; j < route->lane_count && takes_from(route, "", source); j++) {
+			if (route->lanes[j].connector && route->lanes[j].options->order == LANE_ORDER_KEY) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static void order_check(struct loading *loading, const struct config_connector *connector)
+{
+	if (!loading->report->errors && (connector->kind->flags & XYLEM_CONNECTOR_SOURCE) &&
+		key_unset(connector) && ordered_by_key(&loading->config->view, connector->name)) {
+		report_warning(loading->report, connector->place,
+			"messages of `%s` have no ordering key, so they are delivered in any order; set "
+			"`key`, or say "
+			"`deliver: { order: none }` in its routes",
+			connector->name);
 	}
 }
 
@@ -170,6 +212,7 @@ void crosscheck(struct loading *loading)
 	}
 	for (size_t i = 0; i < view->connector_count; i++) {
 		connector_check(loading, &view->connectors[i]);
+		order_check(loading, &view->connectors[i]);
 	}
 	for (size_t i = 0; i < view->topic_count; i++) {
 		topic_check(loading, &view->topics[i]);

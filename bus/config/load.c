@@ -101,6 +101,9 @@ static void singles_check(struct loading *loading, const char *path)
 		report_error(loading->report, start,
 			"section `bus` is missing; write `bus: { name: NAME, data: FOLDER }`");
 	}
+	if (loading->report->errors) {
+		return;
+	}
 	if (view->journal->max_bytes < 2 * view->journal->segment_size) {
 		struct tree_node *section = loading->sections[SECTION_JOURNAL];
 		report_error(loading->report, section ? tree_place(section) : start,
@@ -112,6 +115,24 @@ static void singles_check(struct loading *loading, const char *path)
 		report_error(loading->report, section ? tree_place(section) : start,
 			"`segment` of section `journal` must hold at least two messages of "
 			"`bus.max_message`; write a larger one");
+	}
+}
+
+static bool on_loopback(const char *address)
+{
+	return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]", 5) == 0 ||
+	       strncmp(address, "localhost:", 10) == 0 || strncmp(address, "unix:", 5) == 0;
+}
+
+static void console_check(struct loading *loading)
+{
+	const struct tree_node *listen = tree_find(loading->sections[SECTION_CONSOLE], "listen");
+	if (listen && loading->config->view.console->listen &&
+		!on_loopback(loading->config->view.console->listen)) {
+		report_warning(loading->report, tree_place(listen),
+			"the console listens beyond this machine, and speaks no TLS: tokens can be read on "
+			"the way; "
+			"listen on 127.0.0.1 behind a TLS proxy");
 	}
 }
 
@@ -128,6 +149,7 @@ static void singles_load(struct loading *loading, const char *path)
 		"`allow` of section `xmpp`", true);
 	view->xmpp = xmpp;
 	singles_check(loading, path);
+	console_check(loading);
 }
 
 static int everything_load(struct loading *loading, const char *path)

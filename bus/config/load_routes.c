@@ -296,7 +296,12 @@ static void lanes_load(struct route_work *work)
 			work->subject);
 		return;
 	}
-	if (list->kind != TREE_LIST || list->n == 0) {
+	if (list->kind == TREE_LIST && list->n == 0) {
+		report_error(work->loading->report, tree_place(list),
+			"`to` of %s is an empty list; name a connector or topic", work->subject);
+		return;
+	}
+	if (list->kind != TREE_LIST) {
 		wrong_kind(work, list, "to", "a list such as `[NAME, topic:NAME]`, also for one destination");
 		return;
 	}

@@ -421,23 +421,44 @@ static struct config_place place_of_offset(const struct reader *reader, size_t o
 	return place;
 }
 
+/* The byte at a line and column of the source, and whether that line has a `${`. */
+static char source_at(const struct reader *reader, yaml_mark_t mark, bool *ret_variable)
+{
+	const char *at = reader->file->text.at, *end = at + reader->file->text.n;
+	for (size_t line = 0; line < mark.line && at < end; at++) {
+		line += *at == '\n';
+	}
+	const char *stop = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+	stop = stop ? stop : end;
+	*ret_variable = at < stop && memmem(at, (size_t)(stop - at), "${", 2);
+	return (size_t)(stop - at) > mark.column ? at[mark.column] : '\0';
+}
+
 static void syntax_report(struct reader *reader)
 {
 	const yaml_parser_t *parser = &reader->parser;
+	bool variable;
 	if (parser->error == YAML_MEMORY_ERROR) {
 		no_memory(reader);
-	} else if (parser->error == YAML_READER_ERROR) {
+		return;
+	}
+	if (parser->error == YAML_READER_ERROR) {
 		report_error(reader->report, place_of_offset(reader, parser->problem_offset),
 			"the file is not text in UTF-8 here (%s); write it as UTF-8", parser->problem);
-	} else if (parser->context) {
-		report_error(reader->report, place_of(reader, parser->problem_mark),
-			"the YAML is not well formed: %s (%s that began in line %zu); correct the "
-			"indentation, quotes or brackets",
-			parser->problem, parser->context, parser->context_mark.line + 1);
+		return;
+	}
+	char at = source_at(reader, parser->problem_mark, &variable);
+	const char *advice = variable     ? "inside { } and [ ] a variable needs quotes: \"${NAME}\""
+			     : at == '\t' ? "there is a tab here: indent with spaces"
+					  : "correct the indentation, quotes or brackets";
+	struct config_place place = place_of(reader, parser->problem_mark);
+	if (parser->context && parser->context_mark.line != parser->problem_mark.line) {
+		report_error(reader->report, place,
+			"the YAML is not well formed: %s (%s that began in line %zu); %s", parser->problem,
+			parser->context, parser->context_mark.line + 1, advice);
 	} else {
-		report_error(reader->report, place_of(reader, parser->problem_mark),
-			"the YAML is not well formed: %s; correct the indentation, quotes or brackets",
-			parser->problem ? parser->problem : "unknown problem");
+		report_error(reader->report, place, "the YAML is not well formed: %s; %s",
+			parser->problem ? parser->problem : "unknown problem", advice);
 	}
 }
 

@@ -227,10 +227,13 @@ static int pointer_set(const struct xylem_option *option, const struct xylem_jso
 	struct xylem_json_pointer *pointer;
 	struct xylem_reason reason;
 	if (xylem_json_pointer_new(&pointer, xylem_span(node->text, node->n), &reason) < 0) {
-		char why[sizeof(reason.text) + 64];
-		snprintf(why, sizeof(why), "is not a JSON pointer: %s; write for example `/order/id`",
+		if (node->interpolated) {
+			return refuse(
+				option, node, fill, "is not a JSON pointer; write for example `/order/id`");
+		}
+		report_error(fill->report, tree_place(node), "`%s` of %s: %s", option->name, fill->subject,
 			reason.text);
-		return refuse(option, node, fill, why);
+		return -XYLEM_E_INVALID;
 	}
 	if (keep_pointer_take(fill->keep, pointer) < 0) {
 		return no_memory(node, fill);
