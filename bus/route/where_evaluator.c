@@ -5,9 +5,9 @@
  * JSON only where an expression compares or measures it as a whole.
  *
  * A node gives one value, no value (jq's `empty`, from `?`), or an error. As
- * in jq the right side of a comparison comes before the left, and `//` and `?`
- * turn errors into no value. That data is not JSON is no error of jq's, so
- * nothing turns it into anything: -XYLEM_E_INVALID inside this file.
+ * in jq the right side of a comparison comes before the left, and `?` turns an
+ * error into no value. That data is not JSON is no error of jq's, so nothing
+ * turns it into anything: -XYLEM_E_INVALID inside this file.
  *
  * Recursion here follows the tree, whose depth the parser bounds; never the
  * input.
@@ -250,6 +250,10 @@ static int has_test(
 {
 	bool named = node->value.form == WHERE_STRING;
 	enum xylem_json_type type = type_of(input);
+	if (type == XYLEM_JSON_NULL) {
+		*ret_truth = false;
+		return 0;
+	}
 	if (type != (named ? XYLEM_JSON_OBJECT : XYLEM_JSON_ARRAY)) {
 		xylem_reason_set(own->reason, "Cannot check whether %s has a %s key", type_name(input),
 			named ? "string" : "number");
@@ -392,11 +396,8 @@ static int alternative(struct evaluation *own, const struct where_node *node, st
 	struct where_value *ret_value)
 {
 	int error = evaluate(own, node->left, input, ret_value);
-	if (error < 0 && error != -XYLEM_E_UNPROCESSABLE) {
+	if (error < 0 || (ret_value->form != WHERE_EMPTY && is_true(*ret_value))) {
 		return error;
-	}
-	if (error == 0 && ret_value->form != WHERE_EMPTY && is_true(*ret_value)) {
-		return 0;
 	}
 	return evaluate(own, node->right, input, ret_value);
 }
@@ -478,12 +479,6 @@ static int evaluate(struct evaluation *own, const struct where_node *node, struc
 		return junction(own, node, input, ret_value);
 	case WHERE_EQUAL ... WHERE_GREATER_EQUAL:
 		return comparison(own, node, input, ret_value);
-	case WHERE_TRY:
-		error = evaluate(own, node->left, input, ret_value);
-		if (error == -XYLEM_E_UNPROCESSABLE) {
-			*ret_value = (struct where_value){ WHERE_EMPTY, XYLEM_SPAN_NONE };
-		}
-		return error == -XYLEM_E_UNPROCESSABLE ? 0 : error;
 	default:
 		return unary(own, node, input, ret_value);
 	}

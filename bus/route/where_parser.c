@@ -428,10 +428,11 @@ static tree parse_postfix(struct parser *parser)
 	for (char c; node && ((c = peek(parser)) == '.' || c == '[');) {
 		node = c == '.' ? parse_dot(parser, node) : parse_bracket(parser, node);
 	}
-	while (node && take_question(parser)) {
-		node = node_new(parser, WHERE_TRY, node, NULL);
+	if (node && peek(parser) == '?') {
+		/* jq up to 1.6 lets it hide errors that come after it, from 1.7 on not: no two readings here. */
+		return refuse(parser, parser->at, "`?` stands behind a part of a path only");
 	}
-	return parser->error ? NULL : node;
+	return node;
 }
 
 /* --- Operators -------------------------------------------------------------- */
