@@ -3,6 +3,7 @@
 #define XMPP_FEATURE_H
 
 #include <base/jid.h>
+#include <xmpp/deferred.h>
 #include <xmpp/service.h>
 #include <xmpp/stanza.h>
 
@@ -29,8 +30,8 @@ struct xmpp_feature {
 	void (*answer)(const struct xmpp_request *request);
 };
 
-extern const struct xmpp_feature feature_disco_info, feature_disco_items, feature_ping, feature_version, feature_last,
-	feature_time, feature_pubsub, feature_pubsub_owner;
+extern const struct xmpp_feature feature_disco_info, feature_disco_items, feature_ping, feature_version;
+extern const struct xmpp_feature feature_last, feature_time, feature_pubsub, feature_pubsub_owner;
 
 /* Sends `out`, the answer. */
 void request_answer(const struct xmpp_request *request, struct xylem_buffer *out);
@@ -42,21 +43,6 @@ struct topics *service_topics(const struct xmpp_service *service);
 /* Is the endpoint there, and may this address know it? */
 bool service_endpoint_known(struct xmpp_service *service, struct xylem_span local, const char *bare);
 
-/*
- * A request whose answer comes later, from another thread: the addresses are
- * kept in one allocation, and xmpp_service_stop() waits for all of them.
- */
-struct deferred {
-	struct xmpp_service *service;
-	struct xml_node iq; /* its attributes only: enough for stanza_result_open() and stanza_error() */
-	struct xml_attribute attributes[4];
-	char text[];
-};
-struct deferred *deferred_new(struct xmpp_service *service, const struct xml_node *stanza);
-/* Sends `out` (may be empty) and frees. */
-void deferred_answer(struct deferred *deferred, struct xylem_buffer *out);
-void deferred_refuse(struct deferred *deferred, const struct stanza_error *error);
-
 /* Counts what is deferred, up or down. */
 void service_pending(struct xmpp_service *service, bool more);
 
@@ -66,7 +52,7 @@ struct event_outlet *event_outlet_new(struct link *link);
 struct event_outlet *event_outlet_free(struct event_outlet *outlet);
 const struct topic_outlet *event_outlet_face(struct event_outlet *outlet);
 
-/* `<item id='...'><json xmlns='urn:xmpp:json:0'>...</json></item>`; without payload when `with_payload` is false. */
+/* `<item id=''><json xmlns='urn:xmpp:json:0'>...</json></item>`, or `<item id=''/>`. */
 void pubsub_write_item(struct xylem_buffer *out, const struct xylem_message *message, bool with_payload);
 
 #endif

@@ -64,7 +64,7 @@ void link_answer(struct link *link, struct xylem_span stanza);
 void link_flush(struct link *link);
 /* After it returns, no `done` with this context comes. Not on the link's thread. */
 void link_forget(struct link *link, const void *context);
-/* Waits until link_send() would not say BUSY: 0; -XYLEM_E_TIMEOUT, -XYLEM_E_INTERRUPTED (*interrupted), or as link_send. */
+/* Waits until link_send() would not say BUSY: 0; -XYLEM_E_TIMEOUT, -XYLEM_E_INTERRUPTED, or as link_send. */
 int link_wait_room(struct link *link, int64_t deadline_mono_us, const _Atomic bool *interrupted);
 
 /*

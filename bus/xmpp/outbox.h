@@ -52,7 +52,7 @@ int outbox_barrier(struct outbox *outbox, struct xylem_span stanza);
 void outbox_barrier_back(struct outbox *outbox);
 bool outbox_barrier_out(const struct outbox *outbox);
 
-/* The next bytes to write, in order; 0: nothing may go now. They stay where they are until outbox_written(). */
+/* The next bytes to write, in order; 0: nothing may go now. They stay there until outbox_written(). */
 size_t outbox_gather(struct outbox *outbox, struct iovec *pieces, size_t room);
 void outbox_written(struct outbox *outbox, size_t n);
 
@@ -69,7 +69,8 @@ bool outbox_refused(struct outbox *outbox, struct xylem_span id, struct xylem_sp
 void outbox_restart(struct outbox *outbox, const char *blame);
 
 /* One that is finished, with its outcome; false: none. */
-bool outbox_settled(struct outbox *outbox, link_confirmed *ret_done, void **ret_context, struct link_outcome *ret_outcome);
+bool outbox_settled(struct outbox *outbox, link_confirmed *ret_done, void **ret_context,
+	struct link_outcome *ret_outcome);
 /* Fails all tracked ones with `error`. */
 void outbox_abandon(struct outbox *outbox, int error);
 /* Forgets the callbacks of this context; what is not written yet is not sent. */

@@ -89,3 +89,15 @@ int payload_read(const struct xml_node *payload, const struct payload_defaults *
 	}
 	return set_data(ret_message, copy, "application/xml", defaults, arena);
 }
+
+void payload_write_json(struct xylem_buffer *out, struct xylem_span json)
+{
+	size_t at;
+
+	while (!xml_check(json, &at) && json.n - at >= 3) {
+		xml_escape_text(out, xylem_span(json.at, at));
+		xylem_buffer_text(out, (unsigned char)json.at[at + 2] == 0xbe ? "\\ufffe" : "\\uffff");
+		json = xylem_span(json.at + at + 3, json.n - at - 3);
+	}
+	xml_escape_text(out, json);
+}

@@ -23,8 +23,14 @@ struct payload_defaults {
 };
 int payload_read(const struct xml_node *payload, const struct payload_defaults *defaults, struct xylem_arena *arena,
 	struct xylem_message *ret_message, struct xylem_reason *reason);
-/* The same for a message's text: a CloudEvent when it is one, else text/plain (or JSON that is none: application/json). */
+/* The same for a message's text: a CloudEvent when it is one, other objects and arrays as JSON, else text/plain. */
 int payload_read_text(struct xylem_span text, const struct payload_defaults *defaults, struct xylem_arena *arena,
 	struct xylem_message *ret_message, struct xylem_reason *reason);
+
+/*
+ * JSON as XML text: escaped, and U+FFFE and U+FFFF, which XML cannot have, as
+ * JSON escapes (they can only stand in strings, where these mean the same).
+ */
+void payload_write_json(struct xylem_buffer *out, struct xylem_span json);
 
 #endif

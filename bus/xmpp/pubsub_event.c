@@ -18,6 +18,7 @@
 
 #include <xylem/log.h>
 #include <xmpp/feature.h>
+#include <xmpp/payload.h>
 
 /* All notifications of one item. */
 struct notice {
@@ -41,19 +42,6 @@ struct event_outlet {
 
 /* --- What is written ------------------------------------------------------ */
 
-/* U+FFFE and U+FFFF are no XML characters; in JSON they stand in strings only, where an escape means the same. */
-static void write_json(struct xylem_buffer *out, struct xylem_span json)
-{
-	size_t at;
-
-	while (!xml_check(json, &at) && json.n - at >= 3) {
-		xml_escape_text(out, xylem_span(json.at, at));
-		xylem_buffer_text(out, (unsigned char)json.at[at + 2] == 0xbe ? "\\ufffe" : "\\uffff");
-		json = xylem_span(json.at + at + 3, json.n - at - 3);
-	}
-	xml_escape_text(out, json);
-}
-
 void pubsub_write_item(struct xylem_buffer *out, const struct xylem_message *message, bool with_payload)
 {
 	xylem_buffer_text(out, "<item");
@@ -65,7 +53,7 @@ void pubsub_write_item(struct xylem_buffer *out, const struct xylem_message *mes
 	XYLEM_BUFFER_SCOPED json = { 0 };
 	xylem_message_write_json(message, &json);
 	xylem_buffer_text(out, "><json xmlns='" NS_JSON "'>");
-	write_json(out, xylem_buffer_borrow(&json));
+	payload_write_json(out, xylem_buffer_borrow(&json));
 	xylem_buffer_text(out, "</json></item>");
 	if (xylem_buffer_failed(&json)) {
 		out->failed = true;

@@ -293,7 +293,16 @@ static void on_stanza(void *context, const struct xml_node *stanza, int violatio
 
 static void on_changed(void *context, bool up, const char *why)
 {
-	/* The link has logged it; presence of the bus's parts will follow it here. */
+	struct xmpp_service *service = context;
+	assert(service->magic == SERVICE_MAGIC);
+
+	pthread_mutex_lock(&service->endpoints_lock);
+	for (struct endpoint *e = service->endpoints; e != NULL; e = e->next) {
+		if (e->face.changed != NULL) {
+			e->face.changed(e->face.context, up, why);
+		}
+	}
+	pthread_mutex_unlock(&service->endpoints_lock);
 }
 
 /* --- Endpoints ------------------------------------------------------------ */
@@ -310,26 +319,26 @@ int xmpp_service_claim(struct xmpp_service *service, const char *local, const st
 	endpoint->local = name;
 	endpoint->face = *face;
 	pthread_mutex_lock(&service->endpoints_lock);
-	bool taken = endpoint_find(service, xylem_span_of(local)) != NULL;
-	if (!taken) {
-		endpoint->next = service->endpoints;
-		service->endpoints = endpoint;
-	}
+	endpoint->next = service->endpoints;
+	service->endpoints = endpoint;
 	pthread_mutex_unlock(&service->endpoints_lock);
-	if (taken) {
-		free(endpoint);
-		free(name);
-	}
-	return taken ? -XYLEM_E_CONFLICT : 0;
+	return 0;
 }
 
-void xmpp_service_release(struct xmpp_service *service, const char *local)
+void xmpp_service_settle(struct xmpp_service *service)
+{
+	/* Every call is made with the lock held. */
+	pthread_mutex_lock(&service->endpoints_lock);
+	pthread_mutex_unlock(&service->endpoints_lock);
+}
+
+void xmpp_service_release(struct xmpp_service *service, const char *local, const void *context)
 {
 	struct endpoint *gone = NULL;
 
 	pthread_mutex_lock(&service->endpoints_lock);
 	for (struct endpoint **at = &service->endpoints; *at != NULL; at = &(*at)->next) {
-		if (strcmp((*at)->local, local) == 0) {
+		if (strcmp((*at)->local, local) == 0 && (*at)->face.context == context) {
 			gone = *at;
 			*at = gone->next;
 			break;
@@ -439,7 +448,7 @@ struct xmpp_service *xmpp_service_free(struct xmpp_service *service)
 	event_outlet_free(service->outlet);
 	link_free(service->link);
 	while (service->endpoints != NULL) {
-		xmpp_service_release(service, service->endpoints->local);
+		xmpp_service_release(service, service->endpoints->local, service->endpoints->face.context);
 	}
 	access_free(service->access);
 	xylem_arena_free(service->arena);

@@ -34,7 +34,10 @@ int xmpp_service_start(struct xmpp_service *service, struct xylem_reason *reason
 void xmpp_service_stop(struct xmpp_service *service, int64_t drain_us);
 struct xmpp_service *xmpp_service_free(struct xmpp_service *service);
 
-/* Who may talk to the bus: `users:` and `xmpp.allow` of a generation, copied. Any thread. -XYLEM_E_MEMORY changes nothing. */
+/*
+ * Who may talk to the bus: `users:` and `xmpp.allow` of a generation, copied. Any
+ * thread. -XYLEM_E_MEMORY changes nothing.
+ */
 int xmpp_service_apply(struct xmpp_service *service, const struct config_view *view);
 
 /* The process's service, for connectors; set by main when `xmpp:` is configured, before connectors are opened. */
@@ -53,14 +56,21 @@ struct xmpp_endpoint {
 	 * false: the service answers service-unavailable to an IQ.
 	 */
 	bool (*stanza)(void *context, const struct xml_node *stanza, int violation);
-	/* May this address (normalised, bare) see that the endpoint exists? */
+	/* May this address (normalised, bare) see that the endpoint exists? NULL: those that the service admits. */
 	bool (*known)(void *context, const char *bare);
+	/* The link came up or went down. NULL: of no interest. */
+	void (*changed)(void *context, bool up, const char *why);
 	void *context;
 };
-/* -XYLEM_E_CONFLICT: the name is taken. */
+/*
+ * Where a name is claimed twice (a reload opens the new instance before it
+ * closes the old one), the later has it. -XYLEM_E_MEMORY.
+ */
 int xmpp_service_claim(struct xmpp_service *service, const char *local, const struct xmpp_endpoint *endpoint);
-/* After it returns, the endpoint is not called any more. Not on the link's thread. */
-void xmpp_service_release(struct xmpp_service *service, const char *local);
+/* After it returns, this endpoint is not called any more. Not on the link's thread. */
+void xmpp_service_release(struct xmpp_service *service, const char *local, const void *context);
+/* Waits until no endpoint is being called. Not on the link's thread. */
+void xmpp_service_settle(struct xmpp_service *service);
 
 /* Is the normalised bare address one of `users:` or of `xmpp.allow`? */
 bool xmpp_service_admits(struct xmpp_service *service, const char *bare);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XMPP_DELIVERY_H
+#define XMPP_DELIVERY_H
+
+#include <xylem/connector.h>
+#include <xmpp/link.h>
+
+/*
+ * One deliver() call of a sink over the link: stanzas are sent for messages
+ * (several for one message are possible) and waited for together. One thread;
+ * delivery_interrupt() from any.
+ */
+struct delivery;
+
+struct delivery *delivery_new(struct link *link);
+struct delivery *delivery_free(struct delivery *delivery);
+
+/* Begins a call with `n` messages, to end at the time. -XYLEM_E_MEMORY. */
+int delivery_begin(struct delivery *delivery, size_t n, int64_t deadline_mono_us);
+/*
+ * Sends a stanza for message `i`, waiting for room. False: the link is down,
+ * full past the deadline or interrupted; nothing further needs to be tried.
+ */
+bool delivery_send(struct delivery *delivery, size_t i, struct xylem_span stanza, const char *id, const char *to);
+/* The message fails without having been sent. */
+void delivery_fail(struct delivery *delivery, size_t i, enum xylem_failure failure, const char *code, const char *text);
+/* Waits for the barrier, sets the results of the `n` messages, forgets what did not come in time. */
+void delivery_end(struct delivery *delivery, struct xylem_result *results);
+
+void delivery_interrupt(struct delivery *delivery);
+
+#endif
