@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <base/clock.h>
 #include <message/envelope.h>
@@ -373,6 +374,25 @@ static int write_failure(sqlite3 *database, uint64_t number, const struct hospit
 	return catalogue_step_done(database, update, reason);
 }
 
+/*
+ * How the case names the lane that speaks. A message that no route had taken is
+ * answered by whichever routes take it now, and no longer by the lane that
+ * counts such messages.
+ */
+static int name_lane(sqlite3 *database, const struct case_row *row, const struct replay *replay,
+	const char *route, const char *destination, char ret_name[300], struct xylem_reason *reason)
+{
+	if (strcmp(row->route, route) == 0) {
+		snprintf(ret_name, 300, "%s", destination);
+		return 0;
+	}
+	snprintf(ret_name, 300, "%s/%s", route, destination);
+	return case_run(database,
+		"DELETE FROM replay_lanes WHERE case_number = ?1 AND number = ?2 AND outcome IS NULL"
+		" AND instr(destination, '/') = 0",
+		replay->case_number, replay->number, 0, reason);
+}
+
 static int fail_again(struct hospital *hospital, sqlite3 *database,
 	const struct hospital_admission *admission, const struct replay *replay, struct xylem_reason *reason)
 {
@@ -403,13 +423,18 @@ static int fail_again(struct hospital *hospital, sqlite3 *database,
 }
 
 static int reopen(struct hospital *hospital, sqlite3 *database, const struct hospital_admission *admission,
-	const struct replay *replay, struct xylem_reason *reason)
+	const struct case_row *row, const struct replay *replay, struct xylem_reason *reason)
 {
 	bool changed = false;
+	char name[300];
 	int r = ensure_replay(database, replay, admission->original, reason);
 	if (r == 0) {
-		r = settle_lane(database, replay, destination_of(admission), OUTCOME_HOSPITALISED,
-			admission->code, admission->reason, &changed, reason);
+		r = name_lane(
+			database, row, replay, admission->route, destination_of(admission), name, reason);
+	}
+	if (r == 0) {
+		r = settle_lane(database, replay, name, OUTCOME_HOSPITALISED, admission->code,
+			admission->reason, &changed, reason);
 	}
 	return r < 0 || !changed ? r : fail_again(hospital, database, admission, replay, reason);
 }
@@ -422,7 +447,7 @@ int hospital_admit(struct hospital *hospital, sqlite3 *database, const struct ho
 	struct xylem_reason none;
 	if (admission->original->kind == XYLEM_REPLAY && replay_read(admission->original, &replay) == 0 &&
 		case_load(database, replay.case_number, &row, &none) == 0) {
-		int r = reopen(hospital, database, admission, &replay, reason);
+		int r = reopen(hospital, database, admission, &row, &replay, reason);
 		if (r == 0) {
 			*ret_case = replay.case_number;
 		}
@@ -441,6 +466,7 @@ int hospital_settle_replay(struct hospital *hospital, sqlite3 *database, const s
 	struct replay replay;
 	struct case_row row;
 	bool changed = false;
+	char name[300];
 	int r = replay_read(message, &replay);
 	if (r < 0) {
 		return 0; /* not one of ours; the lane has its outcome all the same */
@@ -451,8 +477,10 @@ int hospital_settle_replay(struct hospital *hospital, sqlite3 *database, const s
 	}
 	r = ensure_replay(database, &replay, message, reason);
 	if (r == 0) {
-		r = settle_lane(database, &replay, destination ? destination : "", outcome, NULL, NULL,
-			&changed, reason);
+		r = name_lane(database, &row, &replay, route, destination ? destination : "", name, reason);
+	}
+	if (r == 0) {
+		r = settle_lane(database, &replay, name, outcome, NULL, NULL, &changed, reason);
 	}
 	if (r == 0 && changed) {
 		r = case_recompute(database, replay.case_number, reason);

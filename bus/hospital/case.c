@@ -13,6 +13,7 @@
 #include "case.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <base/clock.h>
 
@@ -60,7 +61,8 @@ int case_load(sqlite3 *database, uint64_t number, struct case_row *ret_row, stru
 		.position = { (uint32_t)sqlite3_column_int64(row, 3),
 			(uint64_t)sqlite3_column_int64(row, 4) },
 		.journal_us = sqlite3_column_int64(row, 5),
-		.step = sqlite3_column_int(row, 8),
+		/* -1 is `where`: nothing runs before the first step. */
+		.step = sqlite3_column_int(row, 8) > 0 ? sqlite3_column_int(row, 8) : 0,
 		.draft = (uint32_t)sqlite3_column_int64(row, 9) };
 	copy_column(ret_row->state, sizeof(ret_row->state), row, 2);
 	copy_column(ret_row->route, sizeof(ret_row->route), row, 6);
@@ -137,4 +139,17 @@ int case_note(sqlite3 *database, uint64_t number, const char *kind, const char *
 	sqlite3_bind_int64(insert, 4, clock_wall_us());
 	catalogue_bind_text(insert, 5, xylem_span_of(text ? text : ""));
 	return catalogue_step_done(database, insert, reason);
+}
+
+void case_target(
+	const struct case_row *row, const char *target, char ret_route[128], char ret_destination[128])
+{
+	const char *slash = strcmp(row->route, UNROUTED) == 0 ? strchr(target, '/') : NULL;
+	if (slash) {
+		snprintf(ret_route, 128, "%.*s", (int)(slash - target), target);
+		snprintf(ret_destination, 128, "%s", slash + 1);
+	} else {
+		snprintf(ret_route, 128, "%s", row->route);
+		snprintf(ret_destination, 128, "%s", target);
+	}
 }

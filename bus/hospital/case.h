@@ -15,7 +15,7 @@ struct hospital {
 	struct catalogue *catalogue;
 	struct journal *journal;
 	uint64_t max_cases, max_bytes;
-	/* What the catalogue says of its cases, as last read: a job that rolls back leaves them wrong until the next look. */
+	/* As last read from the catalogue: a job that rolls back leaves them wrong until the next look. */
 	_Atomic uint64_t open, replaying, resolved, discarded, bytes, held_bytes;
 	_Atomic int64_t looked_us; /* monotonic */
 };
@@ -24,13 +24,19 @@ struct hospital {
 /* Reads the totals of this transaction into the counts. */
 int hospital_count(struct hospital *hospital, sqlite3 *database, struct xylem_reason *reason);
 
+/*
+ * Cases of this route (route/route.h) are messages that no route took; their replays are offered to every route, and
+ * each lane that answers is known by ROUTE/DESTINATION ("ROUTE/": every lane of it).
+ */
+#define UNROUTED "bus.unrouted"
+
 struct case_row {
 	uint64_t number, version;
 	char state[16];
 	struct xylem_position position;
 	int64_t journal_us;
 	char route[128], destination[128]; /* destination: "" for a failure of the route */
-	int step;
+	int step; /* first one to run again; 0 for `where` */
 	uint32_t draft;
 };
 /* -XYLEM_E_NOT_FOUND. */
@@ -40,6 +46,8 @@ int case_check_version(const struct case_row *row, uint64_t version, struct xyle
 
 /* Sets the state by what the lanes say of the case, and moves the version on. */
 int case_recompute(sqlite3 *database, uint64_t number, struct xylem_reason *reason);
+/* The route and destination that a target of a case names: its own route, but for UNROUTED. */
+void case_target(const struct case_row *row, const char *target, char ret_route[128], char ret_destination[128]);
 /* One line of the case's history. Kinds: schema.c. */
 int case_note(sqlite3 *database, uint64_t number, const char *kind, const char *who, const char *text,
 	struct xylem_reason *reason);

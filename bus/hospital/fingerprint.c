@@ -74,7 +74,8 @@ static size_t number_length(struct xylem_span text)
 	size_t n = 0, end = 0;
 	for (; n < text.n && (isdigit((unsigned char)text.at[n]) || strchr(".,:+-eE", text.at[n])); n++) {
 		bool is_digit = isdigit((unsigned char)text.at[n]);
-		bool exponent = n > 0 && (text.at[n - 1] | 0x20) == 'e' && (text.at[n] == '-' || text.at[n] == '+');
+		bool exponent = n > 0 && (text.at[n - 1] | 0x20) == 'e' &&
+				(text.at[n] == '-' || text.at[n] == '+');
 		if (!is_digit && end != n && !exponent) {
 			break; /* two of those in a row are no number */
 		}

@@ -145,8 +145,10 @@ static int address(struct xylem_message *message, const struct case_row *row, co
 	const char *case_text = xylem_arena_format(arena, "%llu", (unsigned long long)intent->case_number);
 	const char *number = xylem_arena_format(arena, "%u", intent->number);
 	const char *step = xylem_arena_format(arena, "%d", intent->step);
-	const char *route = xylem_arena_text(arena, xylem_span_of(row->route));
-	const char *lane = xylem_arena_text(arena, xylem_span_of(intent->destination));
+	char target_route[128], target_lane[128];
+	case_target(row, intent->destination, target_route, target_lane);
+	const char *route = xylem_arena_text(arena, xylem_span_of(target_route));
+	const char *lane = xylem_arena_text(arena, xylem_span_of(target_lane));
 	if (!all || !case_text || !number || !step || !route || !lane) {
 		return -XYLEM_E_MEMORY;
 	}

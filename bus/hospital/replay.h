@@ -10,7 +10,7 @@
 struct intent {
 	uint64_t case_number;
 	uint32_t number;
-	char destination[128]; /* "": every lane of the route */
+	char destination[300]; /* a target of the case (case_target); "": every lane of its route */
 	int step;
 	uint32_t draft;        /* 0: the data is not edited */
 	struct xylem_span id;  /* event id of the replay; absent: that of the data */

@@ -43,8 +43,8 @@ struct request {
 
 /* --- Where it goes -------------------------------------------------------- */
 
-static int count(sqlite3 *database, const char *sql, const struct case_row *row, const char *destination,
-	int64_t *ret_count, struct xylem_reason *reason)
+static int count(sqlite3 *database, const char *sql, const struct case_row *row, int64_t *ret_count,
+	struct xylem_reason *reason)
 {
 	sqlite3_stmt *statement = catalogue_statement(database, sql, reason);
 	if (!statement) {
@@ -52,9 +52,6 @@ static int count(sqlite3 *database, const char *sql, const struct case_row *row,
 	}
 	sqlite3_bind_int64(statement, 1, (int64_t)row->number);
 	catalogue_bind_text(statement, 2, xylem_span_of(row->route));
-	if (sqlite3_bind_parameter_count(statement) > 2) {
-		catalogue_bind_text(statement, 3, xylem_span_of(destination));
-	}
 	int r = catalogue_step_row(database, statement, reason);
 	if (r == 1) {
 		*ret_count = sqlite3_column_int64(statement, 0);
@@ -76,19 +73,27 @@ static int add_target(struct request *request, const char *destination, struct x
 }
 
 static int check_lane(
-	sqlite3 *database, const struct case_row *row, const char *destination, struct xylem_reason *reason)
+	sqlite3 *database, const struct case_row *row, const char *target, struct xylem_reason *reason)
 {
-	int64_t found = 0;
-	int r = count(database,
-		"SELECT count(*) FROM lanes WHERE ?1 AND route = ?2 AND destination = ?3 AND retired = 0 AND "
+	char route[128], destination[128];
+	case_target(row, target, route, destination);
+	sqlite3_stmt *lane = catalogue_statement(database,
+		"SELECT 1 FROM lanes WHERE route = ?1 AND (destination = ?2 OR ?2 = '') AND retired = 0 AND "
 		"dropped = 0",
-		row, destination, &found, reason);
-	if (r == 0 && found == 0) {
-		xylem_reason_set(reason, "route %s has no destination %s in the running configuration",
-			row->route, destination);
+		reason);
+	if (!lane) {
+		return -XYLEM_E_INTERNAL;
+	}
+	catalogue_bind_text(lane, 1, xylem_span_of(route));
+	catalogue_bind_text(lane, 2, xylem_span_of(destination));
+	int r = catalogue_step_row(database, lane, reason);
+	sqlite3_reset(lane);
+	if (r == 0) {
+		xylem_reason_set(reason, "route %s has no destination %s in the running configuration", route,
+			destination);
 		return -XYLEM_E_NOT_FOUND;
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int add_failed_lanes(
@@ -104,7 +109,7 @@ static int add_failed_lanes(
 	sqlite3_bind_int64(lanes, 1, (int64_t)row->number);
 	int r;
 	while ((r = catalogue_step_row(database, lanes, reason)) == 1) {
-		char destination[128];
+		char destination[300];
 		struct xylem_span text = catalogue_column(lanes, 0);
 		snprintf(destination, sizeof(destination), "%.*s", (int)text.n, text.at);
 		r = check_lane(database, row, destination, reason);
@@ -124,13 +129,13 @@ static int goes_to_all(
 	int64_t lanes = 0, others = 0;
 	int r = count(database,
 		"SELECT count(*) FROM lanes WHERE ?1 AND route = ?2 AND retired = 0 AND dropped = 0", row,
-		NULL, &lanes, reason);
+		&lanes, reason);
 	if (r == 0) {
 		r = count(database,
 			"SELECT count(*) FROM replay_lanes WHERE case_number = ?1 AND ?2 IS NOT NULL AND "
 			"superseded = 0"
 			" AND (outcome IS NULL OR outcome IN (1, 2))",
-			row, NULL, &others, reason);
+			row, &others, reason);
 	}
 	if (r == 0 && lanes == 0) {
 		xylem_reason_set(reason, "route %s has no lanes in the running configuration", row->route);
@@ -230,7 +235,7 @@ static int next_number(
 	int64_t most = 0;
 	int r = count(database,
 		"SELECT coalesce(max(number), 0) FROM replays WHERE case_number = ?1 AND ?2 IS NOT NULL", row,
-		NULL, &most, reason);
+		&most, reason);
 	*ret_number = (uint32_t)(most + 1);
 	return r;
 }
@@ -259,7 +264,7 @@ static int intend_one(struct request *request, sqlite3 *database, const struct c
 static int note_intent(struct request *request, sqlite3 *database, struct xylem_reason *reason)
 {
 	const struct intent *first = &request->intents[0];
-	char text[256];
+	char text[512];
 	snprintf(text, sizeof(text), "replay %u from step %d%s to %s%s", first->number, first->step,
 		first->draft ? ", edited," : "",
 		first->destination[0] ? first->destination : "every destination",

@@ -673,6 +673,67 @@ static void an_expired_replay_opens_the_case(void **state)
 	assert_state(place, number, "open");
 }
 
+/* `where` is step -1; its replay begins at the first step, with the edited data. */
+static void a_case_of_where_goes_on_after_it(void **state)
+{
+	struct place *place = *state;
+	uint64_t number = admit(
+		place, append(place, "e-1", "{}"), NULL, "where", -1, "where-error", "no", NULL);
+	struct xylem_reason reason;
+	check(hospital_draft(place->hospital, number, 1, xylem_span_of("{\"a\":1}"), "ops", NULL, &reason),
+		&reason);
+	assert_int_equal(replay(place, number, NULL, NULL), 0);
+	assert_int_equal(journal_get(place->journal, last_replay(place), place->batch), 0);
+	struct replay address;
+	assert_int_equal(replay_read(&place->batch->messages[0], &address), 0);
+	assert_int_equal(address.step, 0);
+	assert_true(xylem_span_is(place->batch->messages[0].data, "{\"a\":1}"));
+}
+
+static int admit_unrouted(sqlite3 *database, void *context, struct xylem_reason *reason)
+{
+	int r = catalogue_step_done(database,
+		catalogue_statement(database,
+			"INSERT OR IGNORE INTO lanes (route, destination, created_us) VALUES "
+			"('bus.unrouted', 'count', 0)",
+			reason),
+		reason);
+	return r < 0 ? r : admit_work(database, context, reason);
+}
+
+/* What no route took is offered to all; whichever takes it settles the case, and may fail it. */
+static void an_unrouted_case_is_settled_by_who_takes_it(void **state)
+{
+	struct place *place = *state;
+	struct xylem_reason reason;
+	assert_int_equal(journal_get(place->journal, append(place, "e-1", "{}"), place->batch), 0);
+	struct admitting admitting = { .hospital = place->hospital,
+		.admission = { .route = "bus.unrouted",
+			.destination = "count",
+			.stage = "deliver",
+			.failure = XYLEM_FAILURE_WRONG,
+			.code = "unrouted",
+			.reason = "no route takes it",
+			.original = &place->batch->messages[0],
+			.failing = &place->batch->messages[0] } };
+	check(catalogue_write(place->catalogue, admit_unrouted, &admitting, &reason), &reason);
+	uint64_t number = admitting.number;
+	assert_int_equal(replay(place, number, NULL, NULL), 0);
+	struct xylem_position at = last_replay(place);
+	settle(place, at, "erp", OUTCOME_DELIVERED);
+	assert_state(place, number, "resolved");
+	assert_int_equal(admit(place, at, "partner", "deliver", 1, "http-422", "no", NULL), number);
+	assert_state(place, number, "open");
+	assert_int_equal(replay(place, number, NULL, NULL), 0);
+	assert_int_equal(journal_get(place->journal, last_replay(place), place->batch), 0);
+	struct replay address;
+	assert_int_equal(replay_read(&place->batch->messages[0], &address), 0);
+	assert_true(xylem_span_is(address.route, "orders"));
+	assert_true(xylem_span_is(address.destination, "partner"));
+	settle(place, last_replay(place), "partner", OUTCOME_DELIVERED);
+	assert_state(place, number, "resolved");
+}
+
 /* --- Restart -------------------------------------------------------------- */
 
 static int forget_positions(sqlite3 *database, void *context, struct xylem_reason *reason)
@@ -794,6 +855,8 @@ int main(void)
 		TEST(only_lanes_that_failed_get_it_again),
 		TEST(one_lane_of_a_route_case_leaves_the_others_open),
 		TEST(an_expired_replay_opens_the_case),
+		TEST(a_case_of_where_goes_on_after_it),
+		TEST(an_unrouted_case_is_settled_by_who_takes_it),
 		TEST(an_intent_survives_a_crash_before_the_append),
 		TEST(a_record_that_is_there_is_not_made_again),
 		TEST(resolved_cases_make_room_and_numbers_are_not_reused),
