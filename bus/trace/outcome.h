@@ -18,7 +18,7 @@ enum outcome {
 	OUTCOME_DISCARDED = 5,
 	OUTCOME_UNROUTED = 6,
 };
-const char *outcome_name(enum outcome outcome);      /* "delivered", ... */
+const char *outcome_name(enum outcome outcome); /* "delivered", ... */
 int outcome_by_name(const char *name, enum outcome *ret_outcome);
 
 /*
@@ -29,8 +29,8 @@ int outcome_by_name(const char *name, enum outcome *ret_outcome);
 struct outcome_entry {
 	uint64_t offset;
 	enum outcome outcome;
-	uint32_t attempts;   /* deliveries tried; 0: none (filtered) */
-	int64_t begun_us;    /* first taken up by the lane */
+	uint32_t attempts; /* deliveries tried; 0: none (filtered) */
+	int64_t begun_us;  /* first taken up by the lane */
 	int64_t settled_us;
 	uint64_t case_number; /* of HOSPITALISED; 0: not known when written */
 };
