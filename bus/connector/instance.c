@@ -31,8 +31,9 @@ struct xylem_host {
 	struct xylem_source *source;
 	instance_changed changed;
 	void *context;
-	pthread_mutex_t lock; /* everything below, and starting and stopping */
+	pthread_mutex_t lock; /* `source` and `holds`: starting, stopping, holding */
 	int holds;
+	pthread_mutex_t health_lock; /* `up` and `why`; taken by connectors in any of their calls */
 	bool up;
 	char why[256];
 };
@@ -58,6 +59,7 @@ static void destroy(struct instance *instance)
 	}
 	config_unref(host->config);
 	pthread_mutex_destroy(&host->lock);
+	pthread_mutex_destroy(&host->health_lock);
 	free(host->folder);
 	free(host->data);
 	free(host->name);
@@ -75,6 +77,7 @@ int instance_open(struct instance **ret_instance, const struct instance_options 
 	*host = (struct xylem_host){ .magic = INSTANCE_MAGIC, .references = 1, .kind = options->kind, .up = true,
 		.changed = options->changed, .context = options->context };
 	pthread_mutex_init(&host->lock, NULL);
+	pthread_mutex_init(&host->health_lock, NULL);
 	host->config = options->config ? config_ref(options->config) : NULL;
 	host->name = strdup(options->name);
 	host->data = strdup(options->data ? options->data : ".");
@@ -197,13 +200,13 @@ int instance_probe(struct instance *instance, int64_t timeout_us, struct xylem_r
 void instance_health(struct instance *instance, bool up, const char *why)
 {
 	struct xylem_host *host = &instance->host;
-	pthread_mutex_lock(&host->lock);
+	pthread_mutex_lock(&host->health_lock);
 	bool changed = host->up != up;
 	host->up = up;
 	if (changed || !up) {
 		snprintf(host->why, sizeof(host->why), "%.255s", up ? "" : why);
 	}
-	pthread_mutex_unlock(&host->lock);
+	pthread_mutex_unlock(&host->health_lock);
 	if (!changed) {
 		return;
 	}
@@ -225,11 +228,13 @@ void instance_state(struct instance *instance, struct instance_state *ret_state)
 	pthread_mutex_lock(&host->lock);
 	ret_state->source = host->source != NULL;
 	ret_state->sink = host->kind->flags & XYLEM_CONNECTOR_SINK;
-	ret_state->up = host->up;
 	ret_state->held = host->source && xylem_source_held(host->source);
 	ret_state->received = host->source ? intake_source_received(host->source) : 0;
-	memcpy(ret_state->why, host->why, sizeof(host->why));
 	pthread_mutex_unlock(&host->lock);
+	pthread_mutex_lock(&host->health_lock);
+	ret_state->up = host->up;
+	memcpy(ret_state->why, host->why, sizeof(host->why));
+	pthread_mutex_unlock(&host->health_lock);
 }
 
 /* --- What the contract offers --------------------------------------------- */

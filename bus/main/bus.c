@@ -322,9 +322,9 @@ static const struct part {
 	{ "xmpp", xmpp_start, xmpp_stop },
 	{ "connectors", connectors_start, connectors_stop },
 	{ "lanes", lanes_begin, lanes_stop },
-	{ "keeper", keeper_start, keeper_stop },
 	{ "console", rest_start, rest_stop },
 	{ "sources", sources_start, sources_stop },
+	{ "keeper", keeper_start, keeper_stop },
 };
 #define PARTS (sizeof(parts) / sizeof(*parts))
 

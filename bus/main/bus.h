@@ -23,6 +23,8 @@ struct config *bus_config(struct bus *bus);
 struct journal *bus_journal(struct bus *bus);
 struct catalogue *bus_catalogue(struct bus *bus);
 struct hospital *bus_hospital(struct bus *bus);
+struct topics;
+struct topics *bus_topics(struct bus *bus);
 int64_t bus_started_us(struct bus *bus); /* wall time */
 
 /* NULL: ready. Otherwise what is in the way ("journal: fdatasync failed: EIO"), in `text`. */
