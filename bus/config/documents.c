@@ -103,6 +103,7 @@ static int file_add(struct loading *loading, const char *path, struct merge merg
 	struct xylem_arena *arena = loading->config->keep.arena;
 	struct tree_file *file = loading_take(loading, sizeof(*file));
 	struct xylem_reason reason;
+	file->number = loading->files++;
 	file->name = xylem_arena_text(arena, xylem_span_of(path));
 	file->folder = source_file_folder(arena, path);
 	if (!file->name || !file->folder) {
@@ -187,8 +188,10 @@ static int member_order(const void *a, const void *b)
 	if (by_name) {
 		return by_name;
 	}
-	int by_file = strcmp(left->key->file->name, right->key->file->name);
-	return by_file ? by_file : left->key->line - right->key->line;
+	if (left->key->file != right->key->file) {
+		return left->key->file->number < right->key->file->number ? -1 : 1;
+	}
+	return left->key->line - right->key->line;
 }
 
 /* Twice in one file is reported by the tree; here it is twice in different ones. */

@@ -41,7 +41,8 @@ static struct config_problem *problem_add(struct config_report *report, struct c
 	return problem;
 }
 
-static void problem_text(struct config_problem *problem, const char *format, va_list arguments)
+static XYLEM_PRINTF(2, 0) void problem_text(
+	struct config_problem *problem, const char *format, va_list arguments)
 {
 	struct xylem_reason reason;
 	char text[2 * sizeof(problem->text)];

@@ -161,8 +161,9 @@ static const struct xylem_option console_options[] = {
 		.type = XYLEM_OPTION_LIST,
 		.offset = AT(console, hosts),
 		.since = "0.1",
-		.summary = "Further names by which the console is reached (`Host` of a request); needed when it "
-			   "listens off loopback.",
+		.summary =
+			"Further names by which the console is reached (`Host` of a request); needed when it "
+			"listens off loopback.",
 		.example = "[bus.acme.test]" },
 	XYLEM_OPTIONS_END,
 };

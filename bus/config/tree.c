@@ -496,8 +496,11 @@ int tree_read(const struct tree_file *file, struct xylem_arena *arena, struct co
 	reader->arena = arena;
 	reader->report = report;
 	yaml_parser_set_encoding(&reader->parser, YAML_UTF8_ENCODING);
-	yaml_parser_set_input_string(
-		&reader->parser, (const unsigned char *)(file->text.n ? file->text.at : ""), file->text.n);
+	struct xylem_span text = file->text.n ? file->text : XYLEM_SPAN_LITERAL("");
+	size_t mark = text.n >= 3 && memcmp(text.at, "\xef\xbb\xbf", 3) == 0
+			      ? 3
+			      : 0; /* libyaml would count it as a column */
+	yaml_parser_set_input_string(&reader->parser, (const unsigned char *)text.at + mark, text.n - mark);
 	int error = events_read(reader);
 	while (reader->depth) {
 		struct frame *frame = &reader->stack[--reader->depth];

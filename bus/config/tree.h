@@ -21,6 +21,7 @@
 struct tree_file {
 	const char *name;       /* as the user named it */
 	const char *folder;     /* absolute; relative paths in the file start here */
+	unsigned number;        /* files are read in this order */
 	struct xylem_span text; /* valid as long as the tree */
 };
 

@@ -116,6 +116,9 @@ struct config_place tree_place_inside(const struct tree_node *node, size_t offse
 		}
 	}
 	struct cursor cursor = cursor_at(node);
+	if (cursor.line != node->line || cursor.column != node->column) {
+		return tree_place(node); /* behind the end, or after line ends that only YAML knows */
+	}
 	body_enter(&cursor, node->style);
 	for (size_t seen = 0; seen < before && cursor.at < cursor.end;) {
 		seen += character_pass(&cursor, node->style);

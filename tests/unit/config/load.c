@@ -148,12 +148,178 @@ static void users_by_token_and_jid(void **state)
 	config_unref(config);
 }
 
+/* --- several files ---------------------------------------------------------- */
+
+static int load_with(struct config **ret_config, struct config_report *report)
+{
+	memset(report, 0, sizeof(*report));
+	*ret_config = NULL;
+	return config_load(ret_config, "xylem.yaml", report);
+}
+
+static void files_are_merged_by_section(void **state)
+{
+	struct config *config;
+	struct config_report report;
+	mkdir("conf.d", 0755);
+	mkdir("conf.d/sub.yaml.d", 0755);
+	sandbox_write("xylem.yaml", 0644, "bus: { name: acme, data: ./d }\njournal: { max: 20GiB }\n");
+	sandbox_write("conf.d/20-routes.yaml", 0644,
+		"routes: { r: { from: [q], to: [p], steps: [{ validate: { schema: s.json } }] } }\n");
+	sandbox_write("conf.d/10-connectors.yaml", 0644,
+		"connectors:\n  p: { http: { url: http://p/ } }\n  q: { webhook: { path: /, key: /k } "
+		"}\njournal: { segment: 32MiB }\n");
+	sandbox_write("conf.d/s.json", 0644, "[]");
+	sandbox_write("conf.d/empty.yaml", 0644, "# nothing\n");
+	sandbox_write("conf.d/.hidden.yaml", 0644, "nonsense: [\n");
+	sandbox_write("conf.d/notes.txt", 0644, "nonsense: [\n");
+	assert_int_equal(load_with(&config, &report), 0);
+	report_print(&report);
+	assert_int_equal(report.n, 0);
+	const struct config_view *view = config_view(config);
+	assert_int_equal(view->journal->segment_size, 32 << 20);
+	assert_int_equal(view->journal->max_bytes, INT64_C(20) << 30);
+	assert_int_equal(view->connector_count, 2);
+	assert_string_equal(view->connectors[0].place.file, "conf.d/10-connectors.yaml");
+	/* A path is taken from the file it stands in. */
+	const struct test_options *step = config_find_route(view, "r")->steps[0].options;
+	assert_true(xylem_span_is(step->schema->bytes, "[]"));
+	config_unref(config);
+	config_report_finish(&report);
+}
+
+static void a_name_belongs_to_one_file(void **state)
+{
+	struct config *config;
+	struct config_report report;
+	mkdir("conf.d", 0755);
+	sandbox_write(
+		"xylem.yaml", 0644, "bus: { name: acme, data: ./d }\ntopics: { t: { publish: [a@b.c] } }\n");
+	sandbox_write("conf.d/a.yaml", 0644, "bus: { name: other }\n");
+	sandbox_write("conf.d/b.yaml", 0644, "topics:\n  t: { publish: [a@b.c] }\n");
+	sandbox_write("conf.d/c.yml", 0644, "topics: {}\n");
+	sandbox_write("conf.d/d.yaml", 0644, "[\n");
+	assert_int_equal(load_with(&config, &report), -XYLEM_E_INVALID);
+	assert_null(config);
+	assert_int_equal(report.n, 4);
+	assert_string_equal(report.problems[0].place.file, "conf.d/a.yaml");
+	assert_string_equal(report.problems[0].text,
+		"option `name` is defined twice, first at xylem.yaml:1:8; remove one");
+	assert_string_equal(
+		report.problems[1].text, "topic `t` is defined twice, first at xylem.yaml:2:11; remove one");
+	assert_int_equal(report.problems[1].place.line, 2);
+	assert_true(report.problems[2].warning);
+	assert_string_equal(report.problems[3].place.file, "conf.d/d.yaml");
+	config_report_finish(&report);
+}
+
+static void a_file_that_is_not_there(void **state)
+{
+	struct config *config;
+	struct config_report report;
+	assert_int_equal(load_with(&config, &report), -XYLEM_E_IO);
+	assert_int_equal(report.errors, 1);
+	assert_string_equal(report.problems[0].place.file, "xylem.yaml");
+	config_report_finish(&report);
+	mkdir("xylem.yaml", 0755);
+	assert_int_equal(load_with(&config, &report), -XYLEM_E_IO);
+	config_report_finish(&report);
+	config_report_finish(&report);
+}
+
+static void a_hundred_problems_are_kept(void **state)
+{
+	struct config *config;
+	struct config_report report;
+	XYLEM_BUFFER_SCOPED text = { 0 };
+	xylem_buffer_text(&text, "bus: { name: a, data: d }\ntopics:\n");
+	for (int i = 0; i < 150; i++) {
+		xylem_buffer_format(&text, "  t%d: { wrong: 1 }\n", i);
+	}
+	sandbox_bytes("xylem.yaml", 0644, text.bytes, text.n);
+	assert_int_equal(load_with(&config, &report), -XYLEM_E_INVALID);
+	assert_int_equal(report.n, 100);
+	assert_int_equal(report.errors, 150);
+	config_report_finish(&report);
+}
+
+/* --- generations ------------------------------------------------------------ */
+
+static struct config *load_changed(const char *from, const char *to)
+{
+	struct config_report report = { 0 };
+	struct config *config = NULL;
+	char text[sizeof(example) + 64];
+	const char *at = strstr(example, from);
+	assert_non_null(at);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - example), example, to, at + strlen(from));
+	sandbox_write("xylem.yaml", 0644, text);
+	assert_int_equal(config_load(&config, "xylem.yaml", &report), 0);
+	config_report_finish(&report);
+	return config;
+}
+
+static bool steps_differ(const struct config *a, const struct config *b)
+{
+	return memcmp(config_find_route(config_view(a), "orders")->steps_hash,
+		       config_find_route(config_view(b), "orders")->steps_hash, 32) != 0;
+}
+
+static bool generation_differs(const struct config *a, const struct config *b)
+{
+	return strcmp(config_view(a)->generation, config_view(b)->generation) != 0;
+}
+
+static void what_changed_is_seen(void **state)
+{
+	example_write();
+	struct config *first = load("xylem.yaml");
+	struct config *same = load_changed("  orders: { title: Orders, subscribe: [\"@acme.test\"] }",
+		"  orders: { subscribe: [\"@acme.test\"], title: \"Orders\" } # other order, same thing");
+	struct config *title = load_changed("title: Orders", "title: Sales");
+	struct config *where = load_changed("order.created", "order.changed");
+	struct config *lane = load_changed("attempts: 20", "attempts: 21");
+	assert_false(generation_differs(first, same));
+	assert_true(generation_differs(first, title));
+	assert_true(generation_differs(first, where));
+	assert_true(generation_differs(first, lane));
+	assert_false(steps_differ(first, title));
+	assert_true(steps_differ(first, where));
+	assert_false(steps_differ(first, lane));
+	sandbox_write("xylem.yaml", 0644, example);
+	sandbox_write("order.schema.json", 0644, "{ }");
+	struct config *schema = load("xylem.yaml");
+	assert_true(generation_differs(first, schema));
+	assert_true(steps_differ(first, schema));
+	struct config *const all[] = { first, same, title, where, lane, schema };
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		config_unref(all[i]);
+	}
+}
+
+static void a_reference_keeps_it(void **state)
+{
+	example_write();
+	struct config *config = load("xylem.yaml");
+	struct config *second = config_ref(config);
+	assert_ptr_equal(config, second);
+	assert_null(config_unref(config));
+	assert_string_equal(config_view(second)->bus->name, "acme");
+	config_unref(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(everything_of_the_example, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(route_of_the_example, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(users_by_token_and_jid, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(files_are_merged_by_section, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(a_name_belongs_to_one_file, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(a_file_that_is_not_there, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(a_hundred_problems_are_kept, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(what_changed_is_seen, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(a_reference_keeps_it, sandbox_setup, sandbox_teardown),
 	};
 	return cmocka_run_group_tests_name("config load", tests, NULL, NULL);
 }
