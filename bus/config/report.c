@@ -47,6 +47,11 @@ static XYLEM_PRINTF(2, 0) void problem_text(
 	struct xylem_reason reason;
 	char text[2 * sizeof(problem->text)];
 	vsnprintf(text, sizeof(text), format, arguments);
+	for (char *at = text; *at; at++) {
+		if ((unsigned char)*at < ' ' || *at == 0x7f) {
+			*at = ' '; /* a problem is one line, and no terminal obeys it */
+		}
+	}
 	xylem_reason_set(&reason, "%s", text); /* cuts at a whole character */
 	memcpy(problem->text, reason.text, sizeof(problem->text));
 }

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include <config/builtin.h>
-#include <route/where.h>
 
 struct test_options {
 	const char *path, *url, *name, *text, *address, *jid, *folder, *expression;
@@ -347,24 +346,5 @@ TEST_STEP(set);
 TEST_STEP(validate);
 
 const struct xylem_transform *const builtin_transforms[] = { &test_jq, &test_set, &test_validate, NULL };
-
-/* Until bus/route has it. */
-int where_compile(const char *text, struct where **ret_where, int *ret_column, struct xylem_reason *reason)
-{
-	const char *bad = strstr(text, "bad");
-	if (bad) {
-		*ret_column = (int)(bad - text) + 1;
-		xylem_reason_set(reason, "`bad` is not understood; see docs/where.md");
-		return -XYLEM_E_INVALID;
-	}
-	*ret_where = malloc(1);
-	return 0;
-}
-
-struct where *where_free(struct where *where)
-{
-	free(where);
-	return NULL;
-}
 
 #endif
