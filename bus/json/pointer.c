@@ -9,6 +9,7 @@
 
 #include "json/pointer.h"
 #include "json/scan.h"
+#include "json/utf8.h"
 
 /* Decimal without leading zeros that fits; anything else is only a name. */
 static void token_number(struct json_token *token)
@@ -71,6 +72,9 @@ int xylem_json_pointer_new(
 	size_t count = slash_count(text);
 	if (text.n > 0 && text.at[0] != '/') {
 		return pointer_refuse(reason, text, "it must begin with a slash, like /order/id");
+	}
+	if (!utf8_valid(text)) {
+		return pointer_refuse(reason, XYLEM_SPAN_LITERAL("..."), "it is not valid UTF-8");
 	}
 	if (count > XYLEM_JSON_DEPTH) {
 		xylem_reason_set(reason, "a JSON pointer has at most %d parts", XYLEM_JSON_DEPTH);

@@ -70,11 +70,14 @@ static void wrong_pointers_are_refused(void **state)
 		assert_null(pointer);
 		assert_non_null(strstr(reason.text, texts[i]));
 	}
+	struct xylem_json_pointer *pointer = NULL;
+	struct xylem_reason reason;
+	assert_int_equal(xylem_json_pointer_new(&pointer, TEXT("/M\xfcnchen"), &reason), -XYLEM_E_INVALID);
+	assert_non_null(strstr(reason.text, "UTF-8"));
 	char deep[2 * (XYLEM_JSON_DEPTH + 1) + 1];
 	for (size_t i = 0; i < sizeof(deep) - 1; i++) {
 		deep[i] = "/a"[i % 2];
 	}
-	struct xylem_json_pointer *pointer = NULL;
 	assert_int_equal(
 		xylem_json_pointer_new(&pointer, xylem_span(deep, sizeof(deep) - 1), NULL), -XYLEM_E_LIMIT);
 	assert_int_equal(xylem_json_pointer_new(&pointer, xylem_span(deep, sizeof(deep) - 3), NULL), 0);
