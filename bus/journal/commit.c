@@ -24,12 +24,13 @@
 #define TICK_US (5 * 1000000LL)     /* retention by age */
 #define TICK_FULL_US (200 * 1000LL) /* looking for room */
 #define SLIM_KEEP ((size_t)256 * 1024)
-#define SLIM_ABOVE ((size_t)1024 * 1024)
+#define SLIM_ABOVE ((size_t)8 * 1024 * 1024)
 
 /* --- Buffers -------------------------------------------------------------- */
 
 static void buffer_clear(struct commit_buffer *buffer)
 {
+	buffer->touched = buffer->used > buffer->touched ? buffer->used : buffer->touched;
 	buffer->used = MARKER_SIZE;
 	buffer->count = 0;
 	buffer->urgent = false;
@@ -59,12 +60,24 @@ void journal_commit_buffer_finish(struct commit_buffer *buffer)
 	*buffer = (struct commit_buffer){ 0 };
 }
 
-/* Gives the memory of a burst back to the system. */
-static void buffer_slim(struct commit_buffer *buffer, size_t was)
+/* Gives memory back to the system: touching it again costs a fault for each page, so not after each batch. */
+static void buffer_slim(struct commit_buffer *buffer)
 {
-	if (was > SLIM_ABOVE) {
+	if (buffer->touched > SLIM_KEEP) {
 		madvise(buffer->bytes + SLIM_KEEP, MARKER_SIZE + BATCH_MAX - SLIM_KEEP, MADV_DONTNEED);
+		buffer->touched = 0;
 	}
+}
+
+/* Nothing has come for a while. */
+static void buffers_slim(struct journal *journal)
+{
+	pthread_mutex_lock(&journal->lock);
+	if (journal->open->call_count == 0) {
+		buffer_slim(&journal->buffers[0]);
+		buffer_slim(&journal->buffers[1]);
+	}
+	pthread_mutex_unlock(&journal->lock);
 }
 
 void journal_commit_buffer_leave(struct journal *journal, struct commit_buffer *buffer)
@@ -121,14 +134,24 @@ static void answer(struct journal *journal, const struct commit_buffer *buffer, 
 	}
 }
 
+/* What is to be answered, taken out of its buffer, which is empty after. */
+static struct commit_buffer calls_take(struct commit_buffer *buffer)
+{
+	struct commit_buffer taken = { .calls = buffer->calls, .call_count = buffer->call_count };
+	buffer->calls = NULL;
+	buffer->call_room = 0;
+	buffer_clear(buffer);
+	return taken;
+}
+
 /*
  * Nothing of the buffer is written. What waits in the open one has offsets
- * behind it, so it is refused too, and the offsets are given out again.
+ * behind it, so it is refused too, and the offsets are given out again. Who
+ * hears of it can append at once what may still be appended.
  */
 static void refuse(struct journal *journal, struct commit_buffer *buffer, int error)
 {
-	answer(journal, buffer, error);
-	buffer_clear(buffer);
+	struct commit_buffer first = calls_take(buffer);
 	pthread_mutex_lock(&journal->lock);
 	struct commit_buffer *behind = journal->open;
 	journal->open = buffer;
@@ -136,8 +159,11 @@ static void refuse(struct journal *journal, struct commit_buffer *buffer, int er
 	journal->waiting_bytes = 0;
 	pthread_mutex_unlock(&journal->lock);
 	buffer_settle(journal, behind);
-	answer(journal, behind, error);
-	buffer_clear(behind);
+	struct commit_buffer second = calls_take(behind);
+	answer(journal, &first, error);
+	answer(journal, &second, error);
+	free(first.calls);
+	free(second.calls);
 }
 
 /* --- One commit ----------------------------------------------------------- */
@@ -214,7 +240,6 @@ static int make_room(struct journal *journal, const struct commit_buffer *buffer
 static void commit(struct journal *journal, struct commit_buffer *buffer)
 {
 	buffer_settle(journal, buffer);
-	size_t was = buffer->used;
 	int error = journal->failed ? -XYLEM_E_DEAD : 0; /* written by this thread only */
 	error = error ? error : positions_reserve(journal, buffer) ? 0 : -XYLEM_E_MEMORY;
 	error = error ? error : make_room(journal, buffer);
@@ -231,13 +256,15 @@ static void commit(struct journal *journal, struct commit_buffer *buffer)
 		refuse(journal, buffer, error);
 		return; /* the buffer is open again */
 	}
-	buffer_slim(buffer, was);
+	if (buffer->touched > SLIM_ABOVE) {
+		buffer_slim(buffer);
+	}
 }
 
 /* --- The thread ----------------------------------------------------------- */
 
 /* Looks for work; the buffer to commit, or NULL for upkeep. False when all is done. */
-static bool work_take(struct journal *journal, struct commit_buffer **ret_buffer)
+static bool work_take(struct journal *journal, struct commit_buffer **ret_buffer, bool *ret_idle)
 {
 	pthread_mutex_lock(&journal->lock);
 	struct timespec tick = clock_timespec(clock_mono_us() + (journal->full ? TICK_FULL_US : TICK_US));
@@ -247,6 +274,7 @@ static bool work_take(struct journal *journal, struct commit_buffer **ret_buffer
 		timed_out = pthread_cond_timedwait(&journal->work, &journal->lock, &tick);
 	}
 	*ret_buffer = NULL;
+	*ret_idle = timed_out != 0;
 	bool more = journal->open->call_count > 0 || !journal->stopping;
 	if (journal->open->call_count > 0) {
 		*ret_buffer = journal->open;
@@ -296,9 +324,12 @@ void *journal_commit_run(void *context)
 	struct journal *journal = context;
 	struct commit_buffer *buffer;
 	int64_t next_try = 0;
-	while (work_take(journal, &buffer)) {
+	bool idle;
+	while (work_take(journal, &buffer, &idle)) {
 		if (buffer) {
 			commit(journal, buffer);
+		} else if (idle) {
+			buffers_slim(journal);
 		}
 		upkeep(journal, &next_try);
 	}

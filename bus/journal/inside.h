@@ -31,8 +31,9 @@ struct call {
 
 /* What the next write will carry: a marker's room, then records. */
 struct commit_buffer {
-	char *bytes; /* MARKER_SIZE + BATCH_MAX, touched as needed */
-	size_t used; /* MARKER_SIZE when it is empty */
+	char *bytes;    /* MARKER_SIZE + BATCH_MAX, touched as needed */
+	size_t used;    /* MARKER_SIZE when it is empty */
+	size_t touched; /* the most it has held since memory was given back */
 	uint64_t first;
 	uint64_t count;
 	bool urgent; /* holds an urgent append: the reserve may be used for it */
