@@ -14,7 +14,9 @@
  * error that SQLite cannot recover from, nothing is written any more: what the
  * disk has then is known only after a restart. Locks: `mutex` guards the queue
  * and the state, `pool_mutex` the idle readers; neither is held while SQL runs
- * or a callback is called, and they are never held together.
+ * or a callback is called, and they are never held together. `provider_mutex` is
+ * held while the provider of the acknowledged end is asked, so that it is not
+ * asked any more once it was taken away.
  */
 #include "catalogue.h"
 
@@ -67,10 +69,12 @@ struct catalogue {
 	int64_t due_us; /* when the first one must be committed */
 	bool urgent, stopping;
 	struct catalogue_state state;
-	catalogue_acknowledged provider;
-	void *provider_context;
 	void (*changed)(void *context);
 	void *changed_context;
+
+	pthread_mutex_t provider_mutex;
+	catalogue_acknowledged provider;
+	void *provider_context;
 
 	pthread_mutex_t pool_mutex; /* guards `idle` */
 	pthread_cond_t pool_wake;
@@ -148,14 +152,12 @@ static int run_job(struct catalogue *catalogue, struct job *job, struct xylem_re
 
 static int save_acknowledged_end(struct catalogue *catalogue, struct xylem_reason *reason)
 {
-	pthread_mutex_lock(&catalogue->mutex);
-	catalogue_acknowledged provider = catalogue->provider;
-	void *context = catalogue->provider_context;
-	pthread_mutex_unlock(&catalogue->mutex);
-	if (!provider) {
-		return 0;
+	struct xylem_position end = catalogue->saved_end;
+	pthread_mutex_lock(&catalogue->provider_mutex);
+	if (catalogue->provider) {
+		end = catalogue->provider(catalogue->provider_context);
 	}
-	struct xylem_position end = provider(context);
+	pthread_mutex_unlock(&catalogue->provider_mutex);
 	if (end.partition == catalogue->saved_end.partition && end.offset == catalogue->saved_end.offset) {
 		return 0;
 	}
@@ -403,10 +405,10 @@ void catalogue_on_change(struct catalogue *catalogue, void (*changed)(void *cont
 void catalogue_acknowledged_provider(
 	struct catalogue *catalogue, catalogue_acknowledged provider, void *context)
 {
-	pthread_mutex_lock(&catalogue->mutex);
+	pthread_mutex_lock(&catalogue->provider_mutex);
 	catalogue->provider = provider;
 	catalogue->provider_context = context;
-	pthread_mutex_unlock(&catalogue->mutex);
+	pthread_mutex_unlock(&catalogue->provider_mutex);
 }
 
 struct xylem_position catalogue_acknowledged_end(struct catalogue *catalogue)
@@ -565,6 +567,7 @@ static struct catalogue *catalogue_new(const struct catalogue_options *options)
 	catalogue->interval_us = options->interval_us > 0 ? options->interval_us : INTERVAL_US;
 	pthread_mutex_init(&catalogue->mutex, NULL);
 	pthread_cond_init(&catalogue->wake, NULL);
+	pthread_mutex_init(&catalogue->provider_mutex, NULL);
 	pthread_mutex_init(&catalogue->pool_mutex, NULL);
 	pthread_cond_init(&catalogue->pool_wake, NULL);
 	catalogue->path = strdup(options->path);
@@ -612,6 +615,7 @@ struct catalogue *catalogue_close(struct catalogue *catalogue)
 	vfs_unregister(catalogue->vfs);
 	pthread_cond_destroy(&catalogue->pool_wake);
 	pthread_mutex_destroy(&catalogue->pool_mutex);
+	pthread_mutex_destroy(&catalogue->provider_mutex);
 	pthread_cond_destroy(&catalogue->wake);
 	pthread_mutex_destroy(&catalogue->mutex);
 	free(catalogue->path);

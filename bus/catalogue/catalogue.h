@@ -81,7 +81,8 @@ struct xylem_span catalogue_column(sqlite3_stmt *statement, int column);
  * provider is called on the commit thread just before the COMMIT and returns
  * the synced end. After the next start catalogue_acknowledged_end() gives what
  * was saved last, for journal_open(): a journal that ends below it has lost
- * acknowledged messages. Offset 0: nothing saved yet.
+ * acknowledged messages. Offset 0: nothing saved yet. The provider does not
+ * call the catalogue. NULL takes it away: it is not being called any more then.
  */
 typedef struct xylem_position (*catalogue_acknowledged)(void *context);
 void catalogue_acknowledged_provider(struct catalogue *catalogue, catalogue_acknowledged provider, void *context);
