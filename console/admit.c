@@ -20,7 +20,7 @@
 
 #define API "/api/v1/"
 
-int request_refuse(struct request *request, int error, const char *detail, const json_t *errors)
+int request_problem(struct request *request, int error, const char *detail, const json_t *errors)
 {
 	struct reply *reply = &request->reply;
 	xylem_buffer_clear(&reply->body);
@@ -58,18 +58,18 @@ static int check_form(struct request *request)
 	MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_header, &counts);
 	const char *encoding = header(request, "Transfer-Encoding");
 	if (counts.length > 1 || counts.encoding > 1 || (counts.length && counts.encoding)) {
-		return request_refuse(
+		return request_problem(
 			request, -XYLEM_E_INVALID, "Content-Length and Transfer-Encoding disagree", NULL);
 	}
 	if (encoding && strcasecmp(encoding, "chunked") != 0) {
-		return request_refuse(
+		return request_problem(
 			request, -XYLEM_E_INVALID, "only `chunked` is a known Transfer-Encoding", NULL);
 	}
 	if (counts.host != 1) {
-		return request_refuse(request, -XYLEM_E_INVALID, "exactly one Host header is needed", NULL);
+		return request_problem(request, -XYLEM_E_INVALID, "exactly one Host header is needed", NULL);
 	}
 	if (request->target_problem) {
-		return request_refuse(request, -XYLEM_E_INVALID, request->target_problem, NULL);
+		return request_problem(request, -XYLEM_E_INVALID, request->target_problem, NULL);
 	}
 	return 0;
 }
@@ -82,13 +82,13 @@ static int check_site(struct request *request, const struct config_console *cons
 	const char *origin = header(request, "Origin");
 	const char *site = header(request, "Sec-Fetch-Site");
 	if (!guard_host(host, request->rest->listener.host, &console->hosts)) {
-		return request_refuse(request, -XYLEM_E_FORBIDDEN,
+		return request_problem(request, -XYLEM_E_FORBIDDEN,
 			"the Host header is not a name of this console; console.hosts lists further ones",
 			NULL);
 	}
 	if ((origin && !guard_origin(origin, host)) ||
 		(site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)) {
-		return request_refuse(
+		return request_problem(
 			request, -XYLEM_E_FORBIDDEN, "a page of another site may not ask here", NULL);
 	}
 	return 0;
@@ -126,14 +126,14 @@ static int refuse_unknown(struct request *request, const char *detail)
 {
 	guard_failed(&request->rest->guard, request->address, clock_mono_us());
 	xylem_log(XYLEM_LOG_WARNING, "console", "a wrong token from %s", request->address);
-	return request_refuse(request, -XYLEM_E_UNAUTHORIZED, detail, NULL);
+	return request_problem(request, -XYLEM_E_UNAUTHORIZED, detail, NULL);
 }
 
 static int authenticate(struct request *request, const struct config_view *view)
 {
 	struct xylem_span token = guard_bearer(header(request, "Authorization"));
 	if (!token.n) {
-		return request_refuse(request, -XYLEM_E_UNAUTHORIZED,
+		return request_problem(request, -XYLEM_E_UNAUTHORIZED,
 			"a token is needed: Authorization: Bearer TOKEN", NULL);
 	}
 	if (admin_token_is(&request->rest->admin, token)) {
@@ -142,7 +142,7 @@ static int authenticate(struct request *request, const struct config_view *view)
 	}
 	if (!guard_allows(&request->rest->guard, request->address, clock_mono_us(),
 		    &request->reply.retry_after_s)) {
-		return request_refuse(
+		return request_problem(
 			request, -XYLEM_E_LIMIT, "too many wrong tokens from this address; wait", NULL);
 	}
 	const struct config_user *user = config_user_by_token(view, token);
@@ -158,7 +158,7 @@ static int authenticate(struct request *request, const struct config_view *view)
 static int refuse_method(struct request *request, const char *allow)
 {
 	request->reply.allow = allow;
-	return request_refuse(request, -XYLEM_E_METHOD, NULL, NULL);
+	return request_problem(request, -XYLEM_E_METHOD, NULL, NULL);
 }
 
 static enum request_aim fixed_aim(const char *path)
@@ -190,7 +190,7 @@ static int find_operation(struct request *request)
 	if (allow) {
 		return refuse_method(request, strcmp(allow, "GET") == 0 ? "GET, HEAD" : allow);
 	}
-	return request_refuse(
+	return request_problem(
 		request, -XYLEM_E_NOT_FOUND, "there is nothing at this path; see /api/openapi.json", NULL);
 }
 
@@ -219,16 +219,16 @@ static int check_body(struct request *request, int64_t max)
 	bool any = n > 0 || header(request, "Transfer-Encoding");
 	request->body_max = (size_t)max;
 	if (any && strcmp(request->method, "POST") != 0) {
-		return request_refuse(request, -XYLEM_E_INVALID, "a GET takes no body", NULL);
+		return request_problem(request, -XYLEM_E_INVALID, "a GET takes no body", NULL);
 	}
 	if (n > (unsigned long long)max) {
 		char detail[96];
 		snprintf(detail, sizeof(detail), "the body is larger than console.max_body (%lld bytes)",
 			(long long)max);
-		return request_refuse(request, -XYLEM_E_TOO_LARGE, detail, NULL);
+		return request_problem(request, -XYLEM_E_TOO_LARGE, detail, NULL);
 	}
 	if (any && (!type || !is_json_type(type))) {
-		return request_refuse(
+		return request_problem(
 			request, -XYLEM_E_UNSUPPORTED, "the body must be application/json", NULL);
 	}
 	return 0;
@@ -237,7 +237,7 @@ static int check_body(struct request *request, int64_t max)
 static int check_operation(struct request *request)
 {
 	if (request->operation->unsafe && json_object_size(request->query)) {
-		return request_refuse(request, -XYLEM_E_INVALID,
+		return request_problem(request, -XYLEM_E_INVALID,
 			"what changes something takes its arguments in the body, not in the query", NULL);
 	}
 	const char *accept = header(request, "Accept");
@@ -246,7 +246,7 @@ static int check_operation(struct request *request)
 	const char *key = request->operation->unsafe ? header(request, "Idempotency-Key") : NULL;
 	struct xylem_reason reason;
 	int error = key ? idempotency_key(key, &request->key, &reason) : 0;
-	return error ? request_refuse(request, error, reason.text, NULL) : 0;
+	return error ? request_problem(request, error, reason.text, NULL) : 0;
 }
 
 static bool is_public(const struct request *request, const struct config_console *console)

@@ -88,7 +88,7 @@ int request_admit(struct request *request, const char *method);
 void request_run(struct request *request);
 
 /* Sets a problem as the reply. Returns `error`. `errors` is borrowed. */
-int request_refuse(struct request *request, int error, const char *detail, const json_t *errors);
+int request_problem(struct request *request, int error, const char *detail, const json_t *errors);
 
 /* Decodes %XX (and + in a query) in place; false: not valid, or a NUL or control character. */
 bool target_decode(char *text, bool query);

@@ -121,7 +121,7 @@ static enum MHD_Result answer_events(struct request *request)
 	int error = stream_open(request->rest->streams, request->connection, request->caller.name,
 		json_string_value(json_object_get(request->query, "types")), last_id, &response, &reason);
 	if (error) {
-		request_refuse(request, error, reason.text[0] ? reason.text : NULL, NULL);
+		request_problem(request, error, reason.text[0] ? reason.text : NULL, NULL);
 		return answer(request);
 	}
 	request->reply.status = 200;
@@ -146,7 +146,7 @@ static enum MHD_Result hand_over(struct request *request)
 	int error = workers_submit(request->rest->workers, &request->work);
 	if (error) {
 		request->reply.retry_after_s = 1;
-		request_refuse(request, error, "too many requests wait for the disk", NULL);
+		request_problem(request, error, "too many requests wait for the disk", NULL);
 		MHD_resume_connection(request->connection);
 	}
 	return MHD_YES;
@@ -176,7 +176,7 @@ static enum MHD_Result take(struct request *request, const char *bytes, size_t *
 static enum MHD_Result complete(struct request *request)
 {
 	if (request->thrown_away || xylem_buffer_failed(&request->body)) {
-		request_refuse(request, -XYLEM_E_TOO_LARGE, "the body is larger than console.max_body", NULL);
+		request_problem(request, -XYLEM_E_TOO_LARGE, "the body is larger than console.max_body", NULL);
 		return answer(request);
 	}
 	switch (request->aim) {

@@ -98,7 +98,7 @@ static void run_operation(struct request *request)
 			arguments, body, &result, &errors, &reason);
 	}
 	if (error) {
-		request_refuse(request, error, reason.text, errors);
+		request_problem(request, error, reason.text, errors);
 		request->reply.retry_after_s = xylem_error_row(error)->http_status == 503 ? 1 : 0;
 	} else if (request->operation->payload && !request->json_wanted) {
 		set_bytes(request, result);
@@ -120,7 +120,7 @@ static void run_once(struct request *request)
 	int done = idempotency_begin(
 		request->rest->idempotency, &once, &reply->status, &reply->body, &reason);
 	if (done < 0) {
-		request_refuse(request, done, reason.text, NULL);
+		request_problem(request, done, reason.text, NULL);
 	} else if (done == 1) {
 		reply->repeated = true;
 		reply->content_type = reply->status < 400 ? "application/json" : "application/problem+json";

@@ -240,6 +240,16 @@ static const char *const steps[] = {
 	" UNIQUE (topic, item)"
 	") STRICT;"
 	"CREATE INDEX topic_items_order ON topic_items (topic, number);",
+
+	/* 5: what was answered to a request with an Idempotency-Key (console/idempotency.c). */
+	"CREATE TABLE idempotency ("
+	" name BLOB PRIMARY KEY,"        /* SHA-256 of caller, path and key */
+	" fingerprint BLOB NOT NULL,"    /* SHA-256 of the body */
+	" time_us INTEGER NOT NULL,"
+	" status INTEGER NOT NULL,"
+	" answer BLOB NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX idempotency_time ON idempotency (time_us);",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hospital edit: keeps edited data as the draft of a case; a replay sends it. The original stays as it is. */
 #include <console/operations/table.h>
-#include <console/payload.h>
+#include <console/data_argument.h>
 
 struct arguments {
 	int64_t n, version;
-	struct payload payload;
+	struct data_argument payload;
 };
 
 #define AT(member) offsetof(struct arguments, member)
@@ -29,7 +29,7 @@ static const struct xylem_option options[] = {
 		.since = "0.1",
 		.summary = "The version of the case that the change was decided on; another one refuses it.",
 		.example = "1" },
-	PAYLOAD_OPTIONS(struct arguments, payload),
+	DATA_ARGUMENT_OPTIONS(struct arguments, payload),
 	XYLEM_OPTIONS_END,
 };
 
@@ -42,7 +42,7 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 		return -XYLEM_E_MEMORY;
 	}
 	struct xylem_span data;
-	int error = payload_read(&arguments->payload, arena, &data, reason);
+	int error = data_argument_read(&arguments->payload, arena, &data, reason);
 	if (!error && !xylem_span_present(data)) {
 		xylem_reason_set(
 			reason, "the edited data is missing: give `data`, `data_text` or `data_base64`");

@@ -5,13 +5,13 @@
  * was written.
  */
 #include <console/operations/table.h>
-#include <console/payload.h>
+#include <console/data_argument.h>
 #include <console/view.h>
 
 struct arguments {
 	const char *ingress;
 	struct xylem_span event;
-	struct payload payload;
+	struct data_argument payload;
 	const char *id, *source, *type, *subject, *contenttype, *key;
 };
 
@@ -32,7 +32,7 @@ static const struct xylem_option options[] = {
 		.summary = "A whole CloudEvent in the JSON format, instead of the attributes and data below.",
 		.example =
 			"{\"specversion\": \"1.0\", \"id\": \"1\", \"source\": \"/shop\", \"type\": \"t\"}" },
-	PAYLOAD_OPTIONS(struct arguments, payload),
+	DATA_ARGUMENT_OPTIONS(struct arguments, payload),
 	{ .name = "id",
 		.type = XYLEM_OPTION_STRING,
 		.offset = AT(id),
@@ -74,7 +74,7 @@ static const struct xylem_option options[] = {
 	XYLEM_OPTIONS_END,
 };
 
-static const char *default_contenttype(const struct payload *payload)
+static const char *default_contenttype(const struct data_argument *payload)
 {
 	if (xylem_span_present(payload->json)) {
 		return "application/json";
@@ -96,13 +96,13 @@ static int from_attributes(const struct arguments *arguments, struct xylem_arena
 	message->type = xylem_span_of(arguments->type);
 	message->subject = xylem_span_of(arguments->subject);
 	message->datacontenttype = xylem_span_of(type);
-	return payload_read(&arguments->payload, arena, &message->data, reason);
+	return data_argument_read(&arguments->payload, arena, &message->data, reason);
 }
 
 static int from_event(const struct arguments *arguments, struct xylem_arena *arena,
 	struct xylem_message *message, struct xylem_reason *reason)
 {
-	const struct payload *payload = &arguments->payload;
+	const struct data_argument *payload = &arguments->payload;
 	if (xylem_span_present(payload->json) || payload->text || payload->base64 || arguments->id ||
 		arguments->source || arguments->subject || arguments->contenttype) {
 		xylem_reason_set(reason, "`event` is a whole event: give its attributes and data inside it");

@@ -4,10 +4,10 @@
  * The rule: JSON data is never parsed and printed again; its bytes are what
  * the caller wrote.
  */
-#include <console/payload.h>
+#include <console/data_argument.h>
 #include <message/base64.h>
 
-int payload_read(const struct payload *payload, struct xylem_arena *arena, struct xylem_span *ret_data,
+int data_argument_read(const struct data_argument *payload, struct xylem_arena *arena, struct xylem_span *ret_data,
 	struct xylem_reason *reason)
 {
 	bool json = xylem_span_present(payload->json);
