@@ -197,9 +197,9 @@ static void order_check(struct loading *loading, const struct config_connector *
 	if (!loading->report->errors && (connector->kind->flags & XYLEM_CONNECTOR_SOURCE) &&
 		key_unset(connector) && ordered_by_key(&loading->config->view, connector->name)) {
 		report_warning(loading->report, connector->place,
-			"messages of `%s` have no ordering key, so they are delivered in any order; set "
-			"`key`, or say "
-			"`deliver: { order: none }` in its routes",
+			"`key` of connector `%s` is not set, so its messages keep no order unless they bring "
+			"a key; set `key`, "
+			"or say `deliver: { order: none }` in its routes",
 			connector->name);
 	}
 }

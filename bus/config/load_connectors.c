@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connectors and topics. A connector is `NAME: { KIND: { options } }`: the kind
- * says which descriptor, the descriptor's table says which options.
+ * says which descriptor, the descriptor's table says which options. A kind with a
+ * short form may be written `NAME: { KIND: VALUE }`.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,9 @@ static void kind_fill(
 	void *options = loading_take(loading, connector->kind->options_size);
 	part_begin(loading, &part, subject);
 	digest_text(&part.digest, connector->kind->name);
-	int error = config_fill(connector->kind->options, options, kind->value, &part.fill);
+	int error = option_is_short_form(connector->kind->options, kind->value)
+			    ? config_fill_short(connector->kind->options, options, kind->value, &part.fill)
+			    : config_fill(connector->kind->options, options, kind->value, &part.fill);
 	if (!error && connector->kind->check && connector->kind->check(options, &reason) < 0) {
 		report_error(loading->report, tree_place(kind->key), "%s: %s", subject, reason.text);
 	}

@@ -159,7 +159,7 @@ void reference_write(const struct table *table, struct xylem_buffer *out)
 		return;
 	}
 	page_example_write(table, out);
-	if (table->family == TABLE_TRANSFORM) {
+	if (table->family == TABLE_TRANSFORM || table->family == TABLE_CONNECTOR) {
 		short_form_write(table, out);
 	}
 	options_write(table->options, out);

@@ -190,7 +190,7 @@ static json_t *or_nothing(json_t *object)
 		       : json_pack("{s:[o,{s:s}]}", "anyOf", object, "type", "null");
 }
 
-static json_t *transform_schema(const struct table *table)
+static json_t *kind_schema(const struct table *table)
 {
 	json_t *whole = or_nothing(table_schema(table->options, table->summary));
 	const struct xylem_option *option = option_short(table->options);
@@ -206,10 +206,7 @@ static json_t *one_of_kinds(enum table_family family, const struct table tables[
 	json_object_set_new(object, "maxProperties", json_integer(1));
 	for (size_t i = 0; i < n; i++) {
 		if (tables[i].family == family) {
-			json_object_set_new(properties, tables[i].name,
-				family == TABLE_TRANSFORM
-					? transform_schema(&tables[i])
-					: or_nothing(table_schema(tables[i].options, tables[i].summary)));
+			json_object_set_new(properties, tables[i].name, kind_schema(&tables[i]));
 		}
 	}
 	return object;
