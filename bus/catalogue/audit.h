@@ -24,14 +24,14 @@ int audit_write(struct catalogue *catalogue, const struct audit_record *record, 
 
 /*
  * Newest first, below record number `after` (0: from the newest), at most `limit`:
- * { "records": [ {number, time, who, role, operation, arguments: {...}, outcome} ... ], "next": number or null }
+ * { "records": [ {number, time, who, role, operation, arguments: {}, outcome} ... ], "next": number or null }
  */
 int audit_list(struct catalogue *catalogue, uint64_t after, size_t limit, json_t **ret_page,
 	struct xylem_reason *reason);
 
 /*
- * Walks the chain. 0: every record is as it was written; -XYLEM_E_DAMAGED names the first that is not, or says that
- * records at the end are missing.
+ * Walks the chain. 0: every record is as it was written; -XYLEM_E_DAMAGED names
+ * the first that is not, or says that records at the end are missing.
  */
 int audit_check(struct catalogue *catalogue, struct xylem_reason *reason);
 

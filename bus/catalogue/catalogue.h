@@ -52,11 +52,14 @@ typedef void (*catalogue_done)(void *context, int error, const struct xylem_reas
  * Hands in a job. `urgent`: commit as soon as the thread is free. -XYLEM_E_DEAD
  * after SQLite failed, -XYLEM_E_STOPPING, -XYLEM_E_MEMORY: done is not called.
  */
-int catalogue_submit(struct catalogue *catalogue, catalogue_work work, catalogue_done done, void *context, bool urgent);
+int catalogue_submit(
+	struct catalogue *catalogue, catalogue_work work, catalogue_done done, void *context, bool urgent);
 /* Submits urgently and waits for the COMMIT. Not from the commit thread. */
-int catalogue_write(struct catalogue *catalogue, catalogue_work work, void *context, struct xylem_reason *reason);
+int catalogue_write(
+	struct catalogue *catalogue, catalogue_work work, void *context, struct xylem_reason *reason);
 /* Runs `work` on a read connection of a small pool, in a read transaction, on the caller's thread. */
-int catalogue_read(struct catalogue *catalogue, catalogue_work work, void *context, struct xylem_reason *reason);
+int catalogue_read(
+	struct catalogue *catalogue, catalogue_work work, void *context, struct xylem_reason *reason);
 
 /*
  * A prepared statement of this connection, kept for its life; `sql` is a
@@ -65,13 +68,14 @@ int catalogue_read(struct catalogue *catalogue, catalogue_work work, void *conte
  */
 sqlite3_stmt *catalogue_statement(sqlite3 *database, const char *sql, struct xylem_reason *reason);
 /*
- * Steps a statement that returns no rows, and resets it; 0, -XYLEM_E_CONFLICT (constraint), or what SQLite cannot
- * recover from: -XYLEM_E_FULL, -XYLEM_E_IO, -XYLEM_E_DAMAGED. Then the catalogue is failed.
+ * Steps a statement that returns no rows, and resets it; 0, -XYLEM_E_CONFLICT
+ * (constraint), or what SQLite cannot recover from: -XYLEM_E_FULL, -XYLEM_E_IO,
+ * -XYLEM_E_DAMAGED. Then the catalogue is failed.
  */
 int catalogue_step_done(sqlite3 *database, sqlite3_stmt *statement, struct xylem_reason *reason);
 /* Steps one that returns rows: 1, a row is there; 0, no more; or an error as above. */
 int catalogue_step_row(sqlite3 *database, sqlite3_stmt *statement, struct xylem_reason *reason);
-/* Binds borrowed bytes as text or blob, NULL for an absent span; and reads a column (absent for NULL; until the next step). */
+/* Binds borrowed bytes as text or blob (absent: NULL); reads a column (NULL: absent; until the next step). */
 void catalogue_bind_text(sqlite3_stmt *statement, int index, struct xylem_span text);
 void catalogue_bind_blob(sqlite3_stmt *statement, int index, struct xylem_span bytes);
 struct xylem_span catalogue_column(sqlite3_stmt *statement, int column);
@@ -85,7 +89,8 @@ struct xylem_span catalogue_column(sqlite3_stmt *statement, int column);
  * call the catalogue. NULL takes it away: it is not being called any more then.
  */
 typedef struct xylem_position (*catalogue_acknowledged)(void *context);
-void catalogue_acknowledged_provider(struct catalogue *catalogue, catalogue_acknowledged provider, void *context);
+void catalogue_acknowledged_provider(
+	struct catalogue *catalogue, catalogue_acknowledged provider, void *context);
 struct xylem_position catalogue_acknowledged_end(struct catalogue *catalogue);
 
 /* A UUID made with the catalogue: names this bus's data for as long as it lives. */

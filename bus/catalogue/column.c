@@ -15,11 +15,16 @@
 static size_t sequence(struct xylem_span text)
 {
 	unsigned char first = (unsigned char)text.at[0];
-	size_t n = first < 0x80                    ? 1
-		   : first >= 0xc2 && first < 0xe0 ? 2
-		   : first >= 0xe0 && first < 0xf0 ? 3
-		   : first >= 0xf0 && first < 0xf5 ? 4
-						   : 0;
+	size_t n = 0;
+	if (first < 0x80) {
+		n = 1;
+	} else if (first >= 0xc2 && first < 0xe0) {
+		n = 2;
+	} else if (first >= 0xe0 && first < 0xf0) {
+		n = 3;
+	} else if (first >= 0xf0 && first < 0xf5) {
+		n = 4;
+	}
 	if (n == 0 || n > text.n) {
 		return 0;
 	}

@@ -32,7 +32,7 @@ static const char *const steps[] = {
 	" acknowledged_offset INTEGER NOT NULL DEFAULT 0"
 	") STRICT;"
 
-	/* A dropped lane keeps its row, so that its outcomes keep a name; the same name later is a new lane. */
+	/* A dropped lane keeps its row, so that its outcomes keep a name; the name later is a new lane. */
 	"CREATE TABLE lanes ("
 	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" route TEXT NOT NULL,"
@@ -40,7 +40,7 @@ static const char *const steps[] = {
 	" cursor_partition INTEGER NOT NULL DEFAULT 0," /* first position that is not settled */
 	" cursor_offset INTEGER NOT NULL DEFAULT 0,"
 	" holes BLOB,"                             /* settled ones above it */
-	" journal_end INTEGER NOT NULL DEFAULT 0," /* of topic lanes: where to scan from for derived records */
+	" journal_end INTEGER NOT NULL DEFAULT 0," /* of topic lanes: scan from here for derived records */
 	" generation TEXT,"
 	" paused INTEGER NOT NULL DEFAULT 0,"
 	" retired INTEGER NOT NULL DEFAULT 0,"
@@ -78,7 +78,7 @@ static const char *const steps[] = {
 	") STRICT;",
 
 	/* 2: the hospital */
-	/* `fingerprint`: SHA-256, shortened, of what the cases of a group have in common; `pattern`: the reason without values. */
+	/* `fingerprint`: hash of what the cases have in common; `pattern`: the reason without values. */
 	"CREATE TABLE groups ("
 	" number INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" fingerprint TEXT NOT NULL UNIQUE,"
@@ -102,7 +102,7 @@ static const char *const steps[] = {
 	" journal_us INTEGER NOT NULL,"
 	" route TEXT NOT NULL,"
 	" destination TEXT NOT NULL,"
-	" failed_at TEXT NOT NULL," /* the destination that refused it last: a step case may fail on one lane later */
+	" failed_at TEXT NOT NULL," /* who refused it last: a step case may fail on one lane later */
 	" stage TEXT NOT NULL,"
 	" step INTEGER NOT NULL,"
 	" failure TEXT NOT NULL,"
@@ -162,7 +162,7 @@ static const char *const steps[] = {
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX replays_intended ON replays (scan_offset) WHERE offset IS NULL;"
 
-	/* What became of a replay on each lane; `superseded`: the later action that took up its failure again. */
+	/* What became of a replay on each lane; `superseded`: the later action that took it up again. */
 	"CREATE TABLE replay_lanes ("
 	" case_number INTEGER NOT NULL,"
 	" number INTEGER NOT NULL,"
@@ -205,7 +205,7 @@ static const char *const steps[] = {
 	" UPDATE hospital_totals SET cases = cases - 1, bytes = bytes - old.bytes WHERE state = old.state;"
 	"END;",
 
-	/* 3: topics. What a node is configured to is in the configuration; here is what clients made of it. */
+	/* 3: topics: what clients made of them; what they are configured to is in the configuration */
 	"CREATE TABLE topics ("
 	" name TEXT PRIMARY KEY,"
 	" created_us INTEGER NOT NULL,"
@@ -243,8 +243,8 @@ static const char *const steps[] = {
 
 	/* 5: what was answered to a request with an Idempotency-Key (console/idempotency.c). */
 	"CREATE TABLE idempotency ("
-	" name BLOB PRIMARY KEY,"        /* SHA-256 of caller, path and key */
-	" fingerprint BLOB NOT NULL,"    /* SHA-256 of the body */
+	" name BLOB PRIMARY KEY,"     /* SHA-256 of caller, path and key */
+	" fingerprint BLOB NOT NULL," /* SHA-256 of the body */
 	" time_us INTEGER NOT NULL,"
 	" status INTEGER NOT NULL,"
 	" answer BLOB NOT NULL"

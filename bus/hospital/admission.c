@@ -322,7 +322,10 @@ static int ensure_replay(sqlite3 *database, const struct replay *replay, const s
 	return catalogue_step_done(database, insert, reason);
 }
 
-/* One lane's word on a replay, said once: a second one changes nothing. `destination` "": all that have not spoken. */
+/*
+ * One lane's word on a replay, said once: a second one changes nothing.
+ * `destination` "": all that have not spoken.
+ */
 static int settle_lane(sqlite3 *database, const struct replay *replay, const char *destination, int outcome,
 	const char *code, const char *why, bool *ret_changed, struct xylem_reason *reason)
 {

@@ -12,11 +12,11 @@ struct intent {
 	uint32_t number;
 	char destination[300]; /* a target of the case (case_target); "": every lane of its route */
 	int step;
-	uint32_t draft;        /* 0: the data is not edited */
-	struct xylem_span id;  /* event id of the replay; absent: that of the data */
+	uint32_t draft;       /* 0: the data is not edited */
+	struct xylem_span id; /* event id of the replay; absent: that of the data */
 };
 
-/* The record of an intent, with everything in the arena. -XYLEM_E_CONFLICT: the case has moved on and it cannot be made. */
+/* The record of an intent, all in the arena. -XYLEM_E_CONFLICT: the case moved on, it cannot be made. */
 int replay_message(sqlite3 *database, const struct case_row *row, const struct intent *intent,
 	struct xylem_arena *arena, struct xylem_message *ret_message, struct xylem_reason *reason);
 

@@ -122,7 +122,7 @@ static int add_failed_lanes(
 	return r;
 }
 
-/* A failure of the route that no lane has got past: one record for all of them, those that are new included. */
+/* A failure of the route that no lane has got past: one record for all of them, new ones included. */
 static int goes_to_all(
 	sqlite3 *database, const struct case_row *row, bool *ret_all, struct xylem_reason *reason)
 {

@@ -173,7 +173,7 @@ static int settle(sqlite3 *database, void *context, struct xylem_reason *reason)
 	return r;
 }
 
-/* One that cannot be appended now stays intended, for the next start; one that cannot be made is taken back. */
+/* One that cannot be appended now stays intended until the next start; one that cannot be made is taken back. */
 static void append(struct resume *resume, struct pending *pending)
 {
 	struct xylem_reason reason = { "" };

@@ -105,7 +105,7 @@ static void tell(struct xylem_span vector, const struct trace_lane *lane, uint64
 int trace_outcomes(sqlite3 *database, const struct trace_lanes *lanes, uint32_t partition, uint64_t from,
 	uint64_t to, trace_found found, void *context, struct xylem_reason *reason)
 {
-	/* Rows of a lane do not overlap: the last one that begins at or below `from` is the first that can hold it. */
+	/* Rows of a lane do not overlap: the last that begins at or below `from` is the first to read. */
 	sqlite3_stmt *row = catalogue_statement(database,
 		"SELECT vector FROM outcomes WHERE lane = ?1 AND partition = ?2 AND from_offset < ?4 AND "
 		"from_offset >="

@@ -243,7 +243,7 @@ static json_t *derived_json(const struct xylem_message *message)
 		time_json(message->journal_time_us));
 }
 
-/* When topics' lanes had the message in hand: derived records were appended then. False: no topic lane settled it. */
+/* When topics' lanes had the message in hand and appended derived records. False: none settled it. */
 static bool derived_between(const struct show *show, int64_t *ret_from_us, int64_t *ret_to_us)
 {
 	bool any = false;

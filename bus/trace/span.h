@@ -31,7 +31,7 @@ typedef void (*trace_found)(void *context, const struct trace_lane *lane, const 
 int trace_outcomes(sqlite3 *database, const struct trace_lanes *lanes, uint32_t partition, uint64_t from,
 	uint64_t to, trace_found found, void *context, struct xylem_reason *reason);
 
-/* Lanes of the bus's own: counting what no route takes (`bus.unrouted`), a topic's subscribers (`topic.NAME`). */
+/* Lanes of the bus's own: what no route takes (`bus.unrouted`), a topic's subscribers (`topic.NAME`). */
 bool trace_lane_internal(const struct trace_lane *lane);
 
 #endif

@@ -95,7 +95,7 @@ static void count_change(void *context)
 
 /* --- Faults --------------------------------------------------------------- */
 
-/* Whatever call fails: what was answered with 0 is there after the restart, and after the failure nothing is answered with 0. */
+/* Whatever call fails: what was answered with 0 is there after the restart; after the failure nothing is. */
 static void fail_each_call(struct place *place, const char *op, int error)
 {
 	for (uint64_t nth = 1;; nth++) {

@@ -57,7 +57,7 @@ static void fill_journal(struct place *place)
 	}
 }
 
-/* Lane 1 (orders/erp) has settled the first 1000: all delivered but every 100th; lane 2 the first 5; lane 3 none. */
+/* Lane 1 has settled the first 1000: delivered, but every 100th filtered; lane 2 the first 5; lane 3 none. */
 static int fill_catalogue(sqlite3 *database, void *context, struct xylem_reason *reason)
 {
 	struct place *place = context;
@@ -159,7 +159,7 @@ static size_t found(json_t *page)
 	return json_array_size(json_object_get(page, "messages"));
 }
 
-/* Every page from the newest on; checks that ids go down without a gap or a repetition. Returns how many there were. */
+/* Every page from the newest on; ids must go down without a repetition. Returns how many there were. */
 static size_t count_all(struct place *place, struct trace_filter filter)
 {
 	size_t n = 0;
