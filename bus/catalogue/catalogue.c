@@ -21,8 +21,6 @@
 #include "catalogue.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +30,7 @@
 #include <base/thread.h>
 
 #include "connection.h"
+#include "presence.h"
 #include "schema.h"
 #include "vfs.h"
 
@@ -423,67 +422,6 @@ const char *catalogue_instance(struct catalogue *catalogue)
 
 /* --- Opening and closing -------------------------------------------------- */
 
-/* 1: there is a database; 0: none; or an error. */
-static int find(const struct catalogue_options *options, struct xylem_reason *reason)
-{
-	struct io_file *file;
-	int r = options->io->open(options->io, options->path, O_RDONLY | O_CLOEXEC, 0, &file);
-	if (r == -ENOENT) {
-		return 0;
-	}
-	if (r < 0) {
-		xylem_reason_set(reason, "%s: cannot be opened: %s", options->path, strerror(-r));
-		return -XYLEM_E_IO;
-	}
-	int64_t size = options->io->size(options->io, file);
-	options->io->close(options->io, file);
-	if (size < 0) {
-		xylem_reason_set(reason, "%s: cannot be read: %s", options->path, strerror((int)-size));
-		return -XYLEM_E_IO;
-	}
-	return size > 0;
-}
-
-static int check_missing(const struct catalogue_options *options, bool exists, struct xylem_reason *reason)
-{
-	if (exists || !options->journal_exists || options->accept_gap) {
-		return 0;
-	}
-	xylem_reason_set(reason,
-		"%s is missing beside a journal: cursors, outcomes and hospital cases would be lost, and "
-		"messages "
-		"delivered again or not at all. Put the file back, or start with --accept-gap to begin a new "
-		"one",
-		options->path);
-	return -XYLEM_E_DAMAGED;
-}
-
-static int check_page(void *context, int columns, char **values, char **names)
-{
-	struct xylem_reason *reason = context;
-	if (columns > 0 && values[0] && strcmp(values[0], "ok") != 0) {
-		xylem_reason_set(reason, "%s", values[0]);
-		return 1;
-	}
-	return 0;
-}
-
-/* Reads the whole file, so that damage stops the start and not a lane at night. */
-static int check_bytes(struct catalogue *catalogue, struct xylem_reason *reason)
-{
-	struct xylem_reason found = { "" };
-	sqlite3 *database = connection_database(catalogue->writer);
-	int r = sqlite3_exec(database, "PRAGMA quick_check(1)", check_page, &found, NULL);
-	if (r == SQLITE_OK) {
-		return 0;
-	}
-	if (found.text[0] == '\0') {
-		xylem_reason_set(&found, "%s", sqlite3_errmsg(database));
-	}
-	xylem_reason_set(reason, "%s", found.text);
-	return r == SQLITE_ABORT ? -XYLEM_E_DAMAGED : connection_error(r);
-}
-
 static int load_meta(struct catalogue *catalogue, struct xylem_reason *reason)
 {
 	sqlite3 *database = connection_database(catalogue->writer);
@@ -507,7 +445,7 @@ static int open_writer(struct catalogue *catalogue, bool exists, struct xylem_re
 	const char *vfs = catalogue->vfs[0] ? catalogue->vfs : NULL;
 	int r = connection_open(&catalogue->writer, catalogue->path, vfs, true, reason);
 	if (r == 0 && exists) {
-		r = check_bytes(catalogue, reason);
+		r = presence_check_bytes(catalogue->writer, reason);
 	}
 	if (r == 0) {
 		r = schema_apply(catalogue->writer, reason);
@@ -530,10 +468,10 @@ static int open_readers(struct catalogue *catalogue, struct xylem_reason *reason
 static int open_files(
 	struct catalogue *catalogue, const struct catalogue_options *options, struct xylem_reason *reason)
 {
-	int r = find(options, reason);
+	int r = presence_find(options, reason);
 	bool exists = r > 0;
 	if (r >= 0) {
-		r = check_missing(options, exists, reason);
+		r = presence_check(options, exists, reason);
 	}
 	if (r == 0) {
 		r = vfs_register(options->io, catalogue->vfs);
