@@ -16,6 +16,16 @@
 #include <journal/record.h>
 #include <message/envelope.h>
 
+static bool kinds_known(const struct xylem_message *messages, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (messages[i].kind < XYLEM_MESSAGE || messages[i].kind > XYLEM_REPLAY) {
+			return false;
+		}
+	}
+	return n > 0;
+}
+
 /* Bytes in the buffer; 0 when it is more than a batch may have. */
 static uint64_t append_size(const struct xylem_message *messages, size_t n)
 {
@@ -113,7 +123,7 @@ static void append_serialise(struct journal *journal, struct commit_buffer *buff
 int journal_append(struct journal *journal, const struct xylem_message *messages, size_t n, bool urgent,
 	journal_appended done, void *context)
 {
-	if (n == 0) {
+	if (!kinds_known(messages, n)) {
 		return -XYLEM_E_INVALID;
 	}
 	struct call call = { .done = done, .context = context, .n = n, .length = append_size(messages, n) };

@@ -64,7 +64,8 @@ typedef void (*journal_appended)(void *context, int error, const struct xylem_po
  * that made it impossible, and then nothing of it is readable, now or later,
  * unless the process restarts). -XYLEM_E_BUSY (`hold_bytes` reached, or more
  * than 64 MiB wait for the sync), -XYLEM_E_FULL, -XYLEM_E_DEAD,
- * -XYLEM_E_STOPPING, -XYLEM_E_TOO_LARGE: no callback. `urgent` appends
+ * -XYLEM_E_STOPPING, -XYLEM_E_TOO_LARGE, -XYLEM_E_INVALID (none, or a kind that
+ * is not known): no callback. `urgent` appends
  * (replays, derived messages) may use the reserve and ignore `hold_bytes`.
  */
 int journal_append(struct journal *journal, const struct xylem_message *messages, size_t n, bool urgent,
