@@ -162,6 +162,9 @@ void config_report_finish(struct config_report *report);
  * warnings only; -XYLEM_E_INVALID with errors; -XYLEM_E_IO when FILE cannot be read.
  */
 int config_load(struct config **ret_config, const char *path, struct config_report *report);
+/* For a reload: warns of options that changed and are read at the start only. `place`: of the file. */
+void config_restart_check(const struct config_view *old, const struct config_view *now, struct config_place place,
+	struct config_report *report);
 struct config *config_ref(struct config *config);
 struct config *config_unref(struct config *config);
 /* Valid as long as a reference is held. */

@@ -10,11 +10,21 @@
 #include <config/nearest.h>
 #include <config/tables.h>
 
+/* "connector kafka"; "lane", whose family has one table. */
+static void owner_write(const struct table *table, struct xylem_buffer *out)
+{
+	xylem_buffer_text(out, table_family_name(table->family));
+	if (table->family != TABLE_LANE) {
+		xylem_buffer_format(out, " %s", table->name);
+	}
+}
+
 static void option_write(
 	const struct table *table, const struct xylem_option *option, struct xylem_buffer *out)
 {
-	xylem_buffer_format(
-		out, "%s of %s %s: ", option->name, table_family_name(table->family), table->name);
+	xylem_buffer_format(out, "%s of ", option->name);
+	owner_write(table, out);
+	xylem_buffer_text(out, ": ");
 	option_bounds_write(option, out);
 	if (option->flags & XYLEM_OPTION_REQUIRED) {
 		xylem_buffer_text(out, "; required");
@@ -32,8 +42,8 @@ static void option_write(
 
 static void table_write(const struct table *table, struct xylem_buffer *out)
 {
-	xylem_buffer_format(
-		out, "%s %s\n  %s\n\n", table_family_name(table->family), table->name, table->summary);
+	owner_write(table, out);
+	xylem_buffer_format(out, "\n  %s\n\n", table->summary);
 	for (const struct xylem_option *option = table->options; option && option->name; option++) {
 		option_write(table, option, out);
 	}

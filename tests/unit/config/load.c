@@ -297,6 +297,26 @@ static void what_changed_is_seen(void **state)
 	}
 }
 
+static void what_needs_a_restart_is_said(void **state)
+{
+	example_write();
+	struct config_report report = { 0 };
+	struct config *first = load("xylem.yaml");
+	struct config *title = load_changed("title: Orders", "title: Sales");
+	struct config *data = load_changed("./var/data", "./var/else");
+	config_restart_check(
+		config_view(first), config_view(title), (struct config_place){ "x", 1, 1 }, &report);
+	assert_int_equal(report.n, 0);
+	config_restart_check(
+		config_view(first), config_view(data), (struct config_place){ "x", 1, 1 }, &report);
+	assert_int_equal(report.n, 1);
+	assert_non_null(strstr(report.problems[0].text, "`data` of section `bus`"));
+	config_report_finish(&report);
+	config_unref(first);
+	config_unref(title);
+	config_unref(data);
+}
+
 static void a_reference_keeps_it(void **state)
 {
 	example_write();
@@ -319,6 +339,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_that_is_not_there, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(a_hundred_problems_are_kept, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(what_changed_is_seen, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			what_needs_a_restart_is_said, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(a_reference_keeps_it, sandbox_setup, sandbox_teardown),
 	};
 	return cmocka_run_group_tests_name("config load", tests, NULL, NULL);
