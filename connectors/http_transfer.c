@@ -47,6 +47,7 @@ struct slot {
 	struct outgoing outgoing;
 	struct range range;
 	bool busy;
+	bool headers_ended; /* the empty line after the status that counts was read */
 	char answer[ANSWER_KEPT];
 	size_t answer_n, answer_read;
 };
@@ -96,6 +97,17 @@ static curl_socket_t socket_open(void *context, curlsocktype purpose, struct cur
 		return CURL_SOCKET_BAD;
 	}
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/*
+ * libcurl calls a connection that ends within the headers a success, with the
+ * status it has seen: only the empty line says that they were all there.
+ */
+static size_t header_read(char *bytes, size_t size, size_t n, void *context)
+{
+	struct slot *slot = context;
+	slot->headers_ended = n <= 2 && (bytes[0] == '\r' || bytes[0] == '\n');
+	return n;
 }
 
 static size_t answer_read(char *bytes, size_t size, size_t n, void *context)
@@ -159,6 +171,8 @@ static bool slot_init(struct http_worker *worker, struct slot *slot)
 	slot->easy = easy_new(worker->target, &worker->gate);
 	return slot->easy && set(curl_easy_setopt(slot->easy, CURLOPT_POST, 1L)) &&
 	       set(curl_easy_setopt(slot->easy, CURLOPT_CUSTOMREQUEST, worker->target->method)) &&
+	       set(curl_easy_setopt(slot->easy, CURLOPT_HEADERFUNCTION, header_read)) &&
+	       set(curl_easy_setopt(slot->easy, CURLOPT_HEADERDATA, slot)) &&
 	       set(curl_easy_setopt(slot->easy, CURLOPT_WRITEFUNCTION, answer_read)) &&
 	       set(curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, slot)) &&
 	       set(curl_easy_setopt(slot->easy, CURLOPT_PRIVATE, slot));
@@ -387,6 +401,7 @@ static void request_start(struct http_worker *worker, struct range range, int64_
 		clock_wall_us() / 1000000);
 	slot->range = range;
 	slot->answer_n = slot->answer_read = 0;
+	slot->headers_ended = false;
 	if (error || !request_set(slot, timeout_us) ||
 		curl_multi_add_handle(worker->multi, slot->easy) != CURLM_OK) {
 		range_fail(worker, range, XYLEM_FAILURE_BUSY, "memory", "no memory for the request");
@@ -429,6 +444,9 @@ static void request_end(struct http_worker *worker, struct slot *slot, CURLcode 
 	curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
 	bool overlong = code == CURLE_WRITE_ERROR && slot->answer_read > ANSWER_READ;
 	struct range range = slot->range;
+	if (code == CURLE_OK && !slot->headers_ended) {
+		code = CURLE_RECV_ERROR;
+	}
 	if (code == CURLE_OK && status >= 200 && status < 300) {
 		slot_release(worker, slot);
 		return; /* delivered is zero, and so are the results */
