@@ -56,7 +56,7 @@ static inline enum xylem_step_outcome step_run(struct step *step, const char *ty
 	}
 	step->event = (struct xylem_message){
 		.kind = XYLEM_MESSAGE,
-		.journal_time_us = 1795339800125000, /* 2026-11-22T05:30:00.125Z */
+		.journal_time_us = 1795339800125000, /* 2026-11-22T09:30:00.125Z */
 		.id = TEXT("1"),
 		.source = TEXT("shop"),
 		.type = TEXT("order.created"),
