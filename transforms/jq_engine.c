@@ -217,44 +217,6 @@ static struct xylem_span inexact_number(struct xylem_span json)
 	return XYLEM_SPAN_NONE;
 }
 
-static void token_write(struct xylem_buffer *out, const struct xylem_json_iterator *iterator, size_t index)
-{
-	xylem_buffer_byte(out, '/');
-	if (!iterator->object) {
-		xylem_buffer_format(out, "%zu", index);
-		return;
-	}
-	struct xylem_arena *arena = xylem_arena_new(0);
-	struct xylem_span name = XYLEM_SPAN_NONE;
-	if (arena && xylem_json_string(iterator->name, arena, &name) == 0) {
-		for (size_t i = 0; i < name.n; i++) {
-			bool escaped = name.at[i] == '~' || name.at[i] == '/';
-			xylem_buffer_append(out, escaped ? "~" : name.at + i, 1);
-			if (escaped) {
-				xylem_buffer_byte(out, name.at[i] == '~' ? '0' : '1');
-			}
-		}
-	}
-	xylem_arena_free(arena);
-}
-
-/* The pointer to the value that stands at `at`. */
-static void place_write(struct xylem_buffer *out, struct xylem_span json, const char *at)
-{
-	struct xylem_json_iterator iterator;
-	size_t index = 0;
-	xylem_json_iterate(&iterator, json);
-	while (xylem_json_next(&iterator)) {
-		if (at >= iterator.value.at && at < iterator.value.at + iterator.value.n) {
-			token_write(out, &iterator, index);
-			xylem_json_iterate(&iterator, iterator.value);
-			index = 0;
-		} else {
-			index++;
-		}
-	}
-}
-
 int jq_engine_accepts(struct xylem_span json, const char *base, struct xylem_reason *reason)
 {
 	struct xylem_span number = inexact_number(json);
@@ -262,7 +224,7 @@ int jq_engine_accepts(struct xylem_span json, const char *base, struct xylem_rea
 		return 0;
 	}
 	XYLEM_BUFFER_SCOPED place = { 0 };
-	place_write(&place, json, number.at);
+	xylem_json_place(json, number.at, &place);
 	xylem_reason_set(reason,
 		"%s%.*s: the number %.*s would lose digits in jq, which has 53 bits for a number; send it as "
 		"a "

@@ -9,6 +9,7 @@
 
 #include "json/pointer.h"
 #include "json/scan.h"
+#include "json/string.h"
 #include "json/utf8.h"
 
 /* Decimal without leading zeros that fits; anything else is only a name. */
@@ -124,9 +125,8 @@ struct xylem_span xylem_json_pointer_get(const struct xylem_json_pointer *pointe
 	return value;
 }
 
-void json_pointer_write_token(struct xylem_buffer *out, struct xylem_span name)
+static void token_escape(struct xylem_buffer *out, struct xylem_span name)
 {
-	xylem_buffer_byte(out, '/');
 	for (size_t i = 0; i < name.n; i++) {
 		if (name.at[i] == '~' || name.at[i] == '/') {
 			xylem_buffer_text(out, name.at[i] == '~' ? "~0" : "~1");
@@ -136,9 +136,45 @@ void json_pointer_write_token(struct xylem_buffer *out, struct xylem_span name)
 	}
 }
 
+void json_pointer_write_token(struct xylem_buffer *out, struct xylem_span name)
+{
+	xylem_buffer_byte(out, '/');
+	token_escape(out, name);
+}
+
 void json_pointer_write(const struct xylem_json_pointer *pointer, size_t count, struct xylem_buffer *out)
 {
 	for (size_t i = 0; i < count; i++) {
 		json_pointer_write_token(out, pointer->tokens[i].name);
+	}
+}
+
+static void member_write(struct xylem_buffer *out, struct xylem_span name)
+{
+	struct json_pieces pieces = json_pieces_over(name);
+	xylem_buffer_byte(out, '/');
+	while (json_pieces_next(&pieces)) {
+		token_escape(out, pieces.piece);
+	}
+}
+
+void xylem_json_place(struct xylem_span text, const char *at, struct xylem_buffer *out)
+{
+	struct xylem_json_iterator iterator;
+	size_t index = 0;
+	xylem_json_iterate(&iterator, text);
+	while (xylem_json_next(&iterator)) {
+		struct xylem_span value = iterator.value;
+		if (at < value.at || at >= value.at + value.n) {
+			index++;
+			continue;
+		}
+		if (iterator.object) {
+			member_write(out, iterator.name);
+		} else {
+			xylem_buffer_format(out, "/%zu", index);
+		}
+		xylem_json_iterate(&iterator, value);
+		index = 0;
 	}
 }

@@ -74,6 +74,8 @@ XYLEM_PUBLIC int xylem_json_pointer_new(struct xylem_json_pointer **ret_pointer,
 	struct xylem_reason *reason);
 XYLEM_PUBLIC struct xylem_json_pointer *xylem_json_pointer_free(struct xylem_json_pointer *pointer);
 XYLEM_PUBLIC struct xylem_span xylem_json_pointer_get(const struct xylem_json_pointer *pointer, struct xylem_span text);
+/* Writes the pointer to the innermost value of `text` that covers the byte `at`: for telling a person where. */
+XYLEM_PUBLIC void xylem_json_place(struct xylem_span text, const char *at, struct xylem_buffer *out);
 
 /*
  * Copies `text` with the value at the pointer replaced by `value` (JSON text),

@@ -25,7 +25,7 @@ static const void *const called[] __attribute__((used)) = { CALLED(xylem_arena_c
 	CALLED(xylem_buffer_clear), CALLED(xylem_buffer_finish), CALLED(xylem_buffer_format),
 	CALLED(xylem_buffer_reserve), CALLED(xylem_buffer_text), CALLED(xylem_content_type_is_json),
 	CALLED(xylem_json_check), CALLED(xylem_json_double), CALLED(xylem_json_iterate),
-	CALLED(xylem_json_next), CALLED(xylem_json_string), CALLED(xylem_json_trim),
+	CALLED(xylem_json_place), CALLED(xylem_json_string), CALLED(xylem_json_trim),
 	CALLED(xylem_message_check), CALLED(xylem_message_read_json), CALLED(xylem_message_set_attribute),
 	CALLED(xylem_message_write_json), CALLED(xylem_reason_set) };
 
