@@ -23,6 +23,8 @@ struct known {
 struct derive {
 	struct derive_options options;
 	char ingress[160];
+	char route[128]; /* options are the caller's; these texts are kept beyond the call */
+	char topic[128];
 };
 
 struct derive_worker {
@@ -41,6 +43,10 @@ static int derive_open(struct xylem_host *host, const void *options, void **ret_
 		return -XYLEM_E_MEMORY;
 	}
 	derive->options = *(const struct derive_options *)options;
+	snprintf(derive->route, sizeof(derive->route), "%s", derive->options.route);
+	snprintf(derive->topic, sizeof(derive->topic), "%s", derive->options.topic);
+	derive->options.route = derive->route;
+	derive->options.topic = derive->topic;
 	snprintf(derive->ingress, sizeof(derive->ingress), "topic:%s", derive->options.topic);
 	*ret_instance = derive;
 	return 0;
