@@ -7,8 +7,8 @@
 #include <console/data_argument.h>
 #include <message/base64.h>
 
-int data_argument_read(const struct data_argument *payload, struct xylem_arena *arena, struct xylem_span *ret_data,
-	struct xylem_reason *reason)
+int data_argument_read(const struct data_argument *payload, struct xylem_arena *arena,
+	struct xylem_span *ret_data, struct xylem_reason *reason)
 {
 	bool json = xylem_span_present(payload->json);
 	if (json + (payload->text != NULL) + (payload->base64 != NULL) > 1) {

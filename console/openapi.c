@@ -228,6 +228,5 @@ json_t *openapi_new(void)
 	return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:[{s:[]}], s:o, s:o}", "openapi",
 		"3.1.0", "info", "title", "Xylem", "version", XYLEM_VERSION, "description", description,
 		"license", "name", "Apache-2.0", "identifier", "Apache-2.0", "servers", "url", "/",
-		"security", "token", "paths", paths(), "components",
-		json_loads(components_text, 0, NULL));
+		"security", "token", "paths", paths(), "components", json_loads(components_text, 0, NULL));
 }

@@ -176,7 +176,8 @@ static enum MHD_Result take(struct request *request, const char *bytes, size_t *
 static enum MHD_Result complete(struct request *request)
 {
 	if (request->thrown_away || xylem_buffer_failed(&request->body)) {
-		request_problem(request, -XYLEM_E_TOO_LARGE, "the body is larger than console.max_body", NULL);
+		request_problem(
+			request, -XYLEM_E_TOO_LARGE, "the body is larger than console.max_body", NULL);
 		return answer(request);
 	}
 	switch (request->aim) {

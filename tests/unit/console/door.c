@@ -37,7 +37,8 @@ static int run_as(enum config_role role, const char *name, const char *body, jso
 	int error = operation_read_body(operation, span, &arguments, ret_json, reason);
 	if (!error) {
 		json_t *result = NULL, *errors = NULL;
-		error = operation_run_report(bus, operation, &caller, arguments, span, &result, &errors, reason);
+		error = operation_run_report(
+			bus, operation, &caller, arguments, span, &result, &errors, reason);
 		*ret_json = error ? errors : result;
 	}
 	json_decref(arguments);
@@ -104,7 +105,8 @@ static void arguments_are_typed_and_faults_are_named(void **state)
 		{ "hospital-case", "{\"n\": 5}", -XYLEM_E_NOT_FOUND, "" },
 		{ "hospital-case", "{\"n\": 0}", -XYLEM_E_INVALID, "n" },
 		{ "hospital-replay", "{\"n\": 5}", -XYLEM_E_INVALID, "version" },
-		{ "hospital-replay", "{\"n\": 5, \"version\": 1, \"from\": \"middle\"}", -XYLEM_E_INVALID, "middle" },
+		{ "hospital-replay", "{\"n\": 5, \"version\": 1, \"from\": \"middle\"}", -XYLEM_E_INVALID,
+			"middle" },
 		{ "hospital-draft", "{\"n\": 5, \"version\": 1}", -XYLEM_E_INVALID, "data" },
 		{ "hospital-draft", "{\"n\": 5, \"version\": 1, \"data\": 1, \"data_text\": \"x\"}",
 			-XYLEM_E_INVALID, "one of" },
@@ -112,7 +114,8 @@ static void arguments_are_typed_and_faults_are_named(void **state)
 			"base64" },
 		{ "lane-drop", "{\"lane\": \"orders/erp\"}", -XYLEM_E_CONFLICT, "configuration" },
 		{ "connector-probe", "{\"name\": \"shop\", \"timeout\": \"1s\"}", 0, "" },
-		{ "connector-probe", "{\"name\": \"shop\", \"timeout\": \"1h\"}", -XYLEM_E_INVALID, "timeout" },
+		{ "connector-probe", "{\"name\": \"shop\", \"timeout\": \"1h\"}", -XYLEM_E_INVALID,
+			"timeout" },
 		{ "publish", "{\"ingress\": \"nosuch\", \"data\": {}}", -XYLEM_E_NOT_FOUND, "nosuch" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -131,19 +134,22 @@ static void errors_point_at_the_argument(void **state)
 {
 	struct xylem_reason reason;
 	json_t *errors;
-	assert_int_equal(run_as(ROLE_ADMIN, "messages", "{\"limit\": 0, \"outcome\": \"x\"}", &errors, &reason),
+	assert_int_equal(
+		run_as(ROLE_ADMIN, "messages", "{\"limit\": 0, \"outcome\": \"x\"}", &errors, &reason),
 		-XYLEM_E_INVALID);
 	assert_int_equal(json_array_size(errors), 2);
 	bool limit = false, outcome = false;
 	for (size_t i = 0; i < 2; i++) {
-		const char *pointer = json_string_value(json_object_get(json_array_get(errors, i), "pointer"));
+		const char *pointer = json_string_value(
+			json_object_get(json_array_get(errors, i), "pointer"));
 		assert_non_null(pointer);
 		limit |= strcmp(pointer, "/limit") == 0;
 		outcome |= strcmp(pointer, "/outcome") == 0;
 	}
 	assert_true(limit && outcome);
 	json_decref(errors);
-	assert_int_equal(run_as(ROLE_ADMIN, "messages", "{\"nosuch\": 0}", &errors, &reason), -XYLEM_E_INVALID);
+	assert_int_equal(
+		run_as(ROLE_ADMIN, "messages", "{\"nosuch\": 0}", &errors, &reason), -XYLEM_E_INVALID);
 	assert_string_equal(
 		json_string_value(json_object_get(json_array_get(errors, 0), "pointer")), "/nosuch");
 	json_decref(errors);
@@ -153,7 +159,8 @@ static void text_search_needs_the_right_to_see_data(void **state)
 {
 	struct xylem_reason reason;
 	json_t *json;
-	assert_int_equal(run_as(ROLE_VIEWER, "messages", "{\"text\": \"x\"}", &json, &reason), -XYLEM_E_FORBIDDEN);
+	assert_int_equal(
+		run_as(ROLE_VIEWER, "messages", "{\"text\": \"x\"}", &json, &reason), -XYLEM_E_FORBIDDEN);
 	assert_int_equal(run_as(ROLE_PAYLOAD_VIEWER, "messages", "{\"text\": \"x\"}", &json, &reason), 0);
 	json_decref(json);
 }
@@ -163,12 +170,16 @@ static void data_is_journaled_digit_by_digit(void **state)
 	static const struct {
 		const char *body, *data, *type;
 	} rows[] = {
-		{ "{\"ingress\": \"shop\", \"data\": {\"price\": 19.99, \"id\":12345678901234567890,\"tiny\":1e-400}}",
-			"{\"price\": 19.99, \"id\":12345678901234567890,\"tiny\":1e-400}", "application/json" },
+		{ "{\"ingress\": \"shop\", \"data\": {\"price\": 19.99, "
+		  "\"id\":12345678901234567890,\"tiny\":1e-400}}",
+			"{\"price\": 19.99, \"id\":12345678901234567890,\"tiny\":1e-400}",
+			"application/json" },
 		{ "{\"ingress\": \"shop\", \"data_text\": \"h\\u00e9 \\\"1\\\"\"}", "h\xc3\xa9 \"1\"",
 			"text/plain; charset=utf-8" },
-		{ "{\"ingress\": \"shop\", \"data_base64\": \"aGVsbG8=\"}", "hello", "application/octet-stream" },
-		{ "{\"ingress\": \"shop\", \"event\": {\"specversion\": \"1.0\", \"id\": \"7\", \"source\": \"/s\", "
+		{ "{\"ingress\": \"shop\", \"data_base64\": \"aGVsbG8=\"}", "hello",
+			"application/octet-stream" },
+		{ "{\"ingress\": \"shop\", \"event\": {\"specversion\": \"1.0\", \"id\": \"7\", \"source\": "
+		  "\"/s\", "
 		  "\"type\": \"t\", \"data\": {\"n\": 1e400}}}",
 			"{\"n\": 1e400}", NULL },
 	};
@@ -199,8 +210,8 @@ static void the_audit_says_what_but_not_which_data(void **state)
 {
 	struct xylem_reason reason;
 	json_t *json;
-	run_as(ROLE_OPERATOR, "publish", "{\"ingress\": \"shop\", \"data_text\": \"secret\", \"key\": \"k\"}", &json,
-		&reason);
+	run_as(ROLE_OPERATOR, "publish", "{\"ingress\": \"shop\", \"data_text\": \"secret\", \"key\": \"k\"}",
+		&json, &reason);
 	json_decref(json);
 	const struct audit_row *row = last_audit(bus);
 	assert_string_equal(row->who, "me");

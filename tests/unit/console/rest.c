@@ -55,7 +55,8 @@ static int teardown(void **state)
 static int dial(void)
 {
 	int port = atoi(strrchr(rest_url(rest), ':') + 1);
-	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	struct sockaddr_in name = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(descriptor, (struct sockaddr *)&name, sizeof(name)), 0);
@@ -102,8 +103,8 @@ static void ask_raw(const char *request, struct answer *answer)
 }
 
 /* `headers`: lines with \r\n; a Host and `Connection: close` are added, and the length of a body. */
-static void ask(const char *method, const char *path, const char *token, const char *headers, const char *body,
-	struct answer *answer)
+static void ask(const char *method, const char *path, const char *token, const char *headers,
+	const char *body, struct answer *answer)
 {
 	char request[8192], length[64] = "", authorization[256] = "";
 	if (body) {
@@ -112,8 +113,9 @@ static void ask(const char *method, const char *path, const char *token, const c
 	if (token) {
 		snprintf(authorization, sizeof(authorization), "Authorization: Bearer %s\r\n", token);
 	}
-	snprintf(request, sizeof(request), "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s%s\r\n%s",
-		method, path, authorization, length, headers ? headers : "", body ? body : "");
+	snprintf(request, sizeof(request),
+		"%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s%s%s\r\n%s", method, path,
+		authorization, length, headers ? headers : "", body ? body : "");
 	ask_raw(request, answer);
 }
 
@@ -155,17 +157,21 @@ static void the_way_in(void **state)
 		{ "POST", "/api/v1/lanes/orders/erp/pause", TOKEN_OPERATOR, JSON, "{\"lane\": \"x/y\"}", 400,
 			"stands in the path" },
 		{ "POST", "/api/v1/lanes/orders/erp/drop", TOKEN_OPERATOR, NULL, NULL, 409, "\"conflict\"" },
-		{ "POST", "/api/v1/lanes/orders/erp/pause?x=1", TOKEN_OPERATOR, NULL, NULL, 400, "in the body" },
+		{ "POST", "/api/v1/lanes/orders/erp/pause?x=1", TOKEN_OPERATOR, NULL, NULL, 400,
+			"in the body" },
 		{ "POST", "/api/v1/publish", TOKEN_OPERATOR, "Content-Type: text/plain\r\n", "{}", 415,
 			"application/json" },
 		{ "POST", "/api/v1/publish", TOKEN_OPERATOR, NULL, "{}", 415, "" },
 		{ "POST", "/api/v1/publish", TOKEN_OPERATOR, JSON, "{", 400, "not JSON" },
 		{ "POST", "/api/v1/publish", TOKEN_OPERATOR, JSON, "{}", 400, "\"pointer\":\"/ingress\"" },
-		{ "POST", "/api/v1/publish", TOKEN_OPERATOR, "Content-Type: Application/JSON; charset=utf-8\r\n",
+		{ "POST", "/api/v1/publish", TOKEN_OPERATOR,
+			"Content-Type: Application/JSON; charset=utf-8\r\n",
 			"{\"ingress\": \"shop\", \"data\": {\"a\": 1.10}}", 200, "\"handle\":\"" },
 		{ "GET", "/api/v1/bus", TOKEN_VIEWER, NULL, "x", 400, "no body" },
-		{ "GET", "/api/v1/messages?limit=5&after=0-9&since=1h", TOKEN_VIEWER, NULL, NULL, 200, "\"limit\":5" },
-		{ "GET", "/api/v1/messages?limit=0", TOKEN_VIEWER, NULL, NULL, 400, "\"pointer\":\"/limit\"" },
+		{ "GET", "/api/v1/messages?limit=5&after=0-9&since=1h", TOKEN_VIEWER, NULL, NULL, 200,
+			"\"limit\":5" },
+		{ "GET", "/api/v1/messages?limit=0", TOKEN_VIEWER, NULL, NULL, 400,
+			"\"pointer\":\"/limit\"" },
 		{ "GET", "/api/v1/messages?nosuch=0", TOKEN_VIEWER, NULL, NULL, 400, "nosuch" },
 		{ "GET", "/api/v1/messages?limit=1&limit=2", TOKEN_VIEWER, NULL, NULL, 400, "twice" },
 		{ "GET", "/api/v1/messages?text=x", TOKEN_VIEWER, NULL, NULL, 403, "payload-viewer" },
@@ -174,11 +180,12 @@ static void the_way_in(void **state)
 		{ "GET", "/api/v1/%00", TOKEN_VIEWER, NULL, NULL, 400, "" },
 		{ "GET", "/api/v1/config", TOKEN_OPERATOR, NULL, NULL, 403, "deployer" },
 		{ "GET", "/api/v1/config", TOKEN_DEPLOYER, NULL, NULL, 200, "\"vera\"" },
-		{ "GET", "/api/v1/bus", TOKEN_VIEWER, "Origin: http://evil.test\r\n", NULL, 403, "another site" },
+		{ "GET", "/api/v1/bus", TOKEN_VIEWER, "Origin: http://evil.test\r\n", NULL, 403,
+			"another site" },
 		{ "GET", "/api/v1/bus", TOKEN_VIEWER, "Origin: http://localhost\r\n", NULL, 200, "" },
 		{ "GET", "/api/v1/bus", TOKEN_VIEWER, "Sec-Fetch-Site: cross-site\r\n", NULL, 403, "" },
-		{ "POST", "/api/v1/lanes/orders/erp/pause", TOKEN_OPERATOR, "Idempotency-Key: a b\r\n", NULL, 400,
-			"Idempotency-Key" },
+		{ "POST", "/api/v1/lanes/orders/erp/pause", TOKEN_OPERATOR, "Idempotency-Key: a b\r\n", NULL,
+			400, "Idempotency-Key" },
 	};
 	static struct answer answer;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -242,8 +249,8 @@ static void a_chunked_body_is_bounded_too(void **state)
 	int descriptor = dial();
 	char chunk[4096 + 16], size[16];
 	say(descriptor,
-		"POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " TOKEN_OPERATOR "\r\n" JSON
-		"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+		"POST /api/v1/publish HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " TOKEN_OPERATOR
+		"\r\n" JSON "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
 	snprintf(size, sizeof(size), "%x\r\n", 4096);
 	memset(chunk, 'x', 4096);
 	memcpy(chunk + 4096, "\r\n", 3);
@@ -262,7 +269,9 @@ static void data_comes_back_byte_for_byte(void **state)
 {
 	static struct answer answer;
 	ask("POST", "/api/v1/publish", TOKEN_OPERATOR, JSON,
-		"{\"ingress\": \"shop\", \"data\": {\"price\":19.99, \"id\":12345678901234567890,\"tiny\":1e-400}}", &answer);
+		"{\"ingress\": \"shop\", \"data\": {\"price\":19.99, "
+		"\"id\":12345678901234567890,\"tiny\":1e-400}}",
+		&answer);
 	assert_int_equal(answer.status, 200);
 	json_t *json = json_loads(answer.body, 0, NULL);
 	char path[128];
@@ -358,8 +367,9 @@ static void one_connection_takes_many_requests(void **state)
 	int descriptor = dial();
 	answer.text[0] = '\0';
 	for (int i = 0; i < 50; i++) {
-		say(descriptor, "GET /api/v1/lanes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " TOKEN_VIEWER
-				"\r\n\r\n");
+		say(descriptor,
+			"GET /api/v1/lanes HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " TOKEN_VIEWER
+			"\r\n\r\n");
 		answer.text[0] = '\0';
 		hear(descriptor, answer.text, sizeof(answer.text), "]}\n");
 		assert_int_equal(atoi(answer.text + 9), 200);
@@ -492,8 +502,8 @@ static void the_token_stays_and_its_file_is_guarded(void **state)
 	ask("GET", "/api/v1/bus", admin, NULL, NULL, &answer);
 	assert_int_equal(answer.status, 200);
 	/* What was answered before the restart is kept. */
-	ask("POST", "/api/v1/lanes/orders/erp/pause", TOKEN_OPERATOR, JSON "Idempotency-Key: \"once-1\"\r\n", "{}",
-		&answer);
+	ask("POST", "/api/v1/lanes/orders/erp/pause", TOKEN_OPERATOR, JSON "Idempotency-Key: \"once-1\"\r\n",
+		"{}", &answer);
 	assert_non_null(strstr(answer.text, "Idempotency-Replayed: true"));
 	rest = rest_free(rest);
 }

@@ -71,8 +71,8 @@ static void paths_may_hold_slashes(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct xylem_span value = XYLEM_SPAN_NONE;
 		const char *allow = NULL;
-		const struct operation *operation =
-			operation_match(rows[i].method, xylem_span_of(rows[i].path), &value, &allow);
+		const struct operation *operation = operation_match(
+			rows[i].method, xylem_span_of(rows[i].path), &value, &allow);
 		if ((operation ? strcmp(operation->name, rows[i].operation ? rows[i].operation : "") != 0
 			       : rows[i].operation != NULL) ||
 			(operation && !xylem_span_is(value, rows[i].value)) ||
@@ -120,10 +120,11 @@ static void hosts_and_origins(void **state)
 	static const struct {
 		const char *host;
 		bool good;
-	} rows[] = { { "localhost", true }, { "LOCALHOST:7070", true }, { "127.0.0.1:7070", true }, { "[::1]:1", true },
-		{ "10.0.0.7:7070", true }, { "bus.acme.test", true }, { "Bus.Acme.Test:443", true },
-		{ "evil.test", false }, { "127.0.0.1.evil.test", false }, { "localhost.evil.test:7070", false },
-		{ "bus.acme.test.", false }, { "localhost:70x", false }, { "localhost:", false }, { "", false },
+	} rows[] = { { "localhost", true }, { "LOCALHOST:7070", true }, { "127.0.0.1:7070", true },
+		{ "[::1]:1", true }, { "10.0.0.7:7070", true }, { "bus.acme.test", true },
+		{ "Bus.Acme.Test:443", true }, { "evil.test", false }, { "127.0.0.1.evil.test", false },
+		{ "localhost.evil.test:7070", false }, { "bus.acme.test.", false },
+		{ "localhost:70x", false }, { "localhost:", false }, { "", false },
 		{ "localhost@evil.test", false }, { "[::1", false } };
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (guard_host(rows[i].host, "10.0.0.7", &hosts) != rows[i].good) {
@@ -192,8 +193,9 @@ static void targets_are_decoded_once(void **state)
 		const char *from, *to; /* NULL: refused */
 		bool query;
 	} rows[] = { { "/a%2Fb", "/a/b", false }, { "a+b", "a b", true }, { "/a+b", "/a+b", false },
-		{ "%2525", "%25", false }, { "%00", NULL, false }, { "%0a", NULL, false }, { "%4", NULL, false },
-		{ "%zz", NULL, false }, { "%", NULL, false }, { "h%C3%A9", "h\xc3\xa9", false } };
+		{ "%2525", "%25", false }, { "%00", NULL, false }, { "%0a", NULL, false },
+		{ "%4", NULL, false }, { "%zz", NULL, false }, { "%", NULL, false },
+		{ "h%C3%A9", "h\xc3\xa9", false } };
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		char text[64];
 		strcpy(text, rows[i].from);
@@ -208,7 +210,8 @@ static void targets_are_decoded_once(void **state)
 	assert_int_equal(json_object_size(request->query), 4);
 	assert_string_equal(json_string_value(json_object_get(request->query, "d")), " &");
 	request_free(request);
-	static const char *const bad[] = { "x", "*", "http://h/", "/%ff", "/?a=1&a=2", "/?a=%ff", "/?a=%00", "/?%" };
+	static const char *const bad[] = { "x", "*", "http://h/", "/%ff", "/?a=1&a=2", "/?a=%ff", "/?a=%00",
+		"/?%" };
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		request = request_new(NULL, NULL, bad[i]);
 		if (!request->target_problem) {
@@ -226,7 +229,8 @@ static void check_refs(const json_t *root, const json_t *node)
 	const char *name;
 	json_t *value;
 	size_t i;
-	json_object_foreach ((json_t *)(uintptr_t)node, name, value) {
+	json_object_foreach((json_t *)(uintptr_t)node, name, value)
+	{
 		if (strcmp(name, "$ref") == 0) {
 			char path[128];
 			snprintf(path, sizeof(path), "%s", json_string_value(value) + 2);
@@ -238,7 +242,8 @@ static void check_refs(const json_t *root, const json_t *node)
 		}
 		check_refs(root, value);
 	}
-	json_array_foreach (node, i, value) {
+	json_array_foreach(node, i, value)
+	{
 		check_refs(root, value);
 	}
 }
@@ -266,7 +271,7 @@ static void openapi_holds_every_operation(void **state)
 				"application/json"),
 			"schema");
 		assert_int_equal(json_array_size(parameters) - table[i]->unsafe +
-				json_object_size(json_object_get(schema, "properties")),
+					 json_object_size(json_object_get(schema, "properties")),
 			arguments);
 	}
 	json_decref(openapi);

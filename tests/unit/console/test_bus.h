@@ -98,16 +98,20 @@ static inline void test_stores(struct bus *bus)
 	snprintf(path, sizeof(path), "%s/data/catalogue.db", bus->folder);
 	snprintf(folder, sizeof(folder), "%s/data/journal", bus->folder);
 	struct catalogue_options catalogue = { .path = path, .io = io_system() };
-	struct journal_options journal = { .folder = folder, .io = io_system(), .segment_size = 1 << 20,
-		.retain_bytes = 1 << 30, .hold_bytes = 1 << 30 };
+	struct journal_options journal = { .folder = folder,
+		.io = io_system(),
+		.segment_size = 1 << 20,
+		.retain_bytes = 1 << 30,
+		.hold_bytes = 1 << 30 };
 	struct journal_recovery recovery;
 	if (catalogue_open(&bus->catalogue, &catalogue, &reason) ||
 		journal_open(&bus->journal, &journal, &recovery, &reason)) {
 		fprintf(stderr, "%s\n", reason.text);
 		abort();
 	}
-	struct hospital_options hospital = { .catalogue = bus->catalogue, .journal = bus->journal,
-		.max_cases = 100, .max_bytes = 1 << 20 };
+	struct hospital_options hospital = {
+		.catalogue = bus->catalogue, .journal = bus->journal, .max_cases = 100, .max_bytes = 1 << 20
+	};
 	if (hospital_open(&bus->hospital, &hospital, &reason)) {
 		fprintf(stderr, "%s\n", reason.text);
 		abort();
@@ -199,10 +203,19 @@ int bus_publish(struct bus *bus, const char *ingress, const struct xylem_message
 int bus_lanes(struct bus *bus, struct lane_state **ret_lanes, size_t *ret_n)
 {
 	struct lane_state *lanes = calloc(2, sizeof(*lanes));
-	lanes[0] = (struct lane_state){ .number = 1, .name = "orders/erp", .route = "orders", .destination = "erp",
-		.condition = LANE_DOWN, .why = "connection refused", .backlog = 17, .oldest_us = 2500000 };
-	lanes[1] = (struct lane_state){ .number = 2, .name = "orders/topic:a/b", .route = "orders",
-		.destination = "topic:a/b", .condition = LANE_IDLE };
+	lanes[0] = (struct lane_state){ .number = 1,
+		.name = "orders/erp",
+		.route = "orders",
+		.destination = "erp",
+		.condition = LANE_DOWN,
+		.why = "connection refused",
+		.backlog = 17,
+		.oldest_us = 2500000 };
+	lanes[1] = (struct lane_state){ .number = 2,
+		.name = "orders/topic:a/b",
+		.route = "orders",
+		.destination = "topic:a/b",
+		.condition = LANE_IDLE };
 	*ret_lanes = lanes;
 	*ret_n = 2;
 	return 0;
@@ -234,14 +247,16 @@ int bus_lane_drop(struct bus *bus, const char *name, const char *who, struct xyl
 int bus_connectors(struct bus *bus, struct connector_state **ret_connectors, size_t *ret_n)
 {
 	struct connector_state *connectors = calloc(1, sizeof(*connectors));
-	*connectors = (struct connector_state){ .name = "shop", .kind = "webhook", .source = true, .up = true };
+	*connectors = (struct connector_state){
+		.name = "shop", .kind = "webhook", .source = true, .up = true
+	};
 	*ret_connectors = connectors;
 	*ret_n = 1;
 	return 0;
 }
 
-int bus_connector_probe(struct bus *bus, const char *name, int64_t timeout_us, struct xylem_result *ret_result,
-	struct xylem_reason *reason)
+int bus_connector_probe(struct bus *bus, const char *name, int64_t timeout_us,
+	struct xylem_result *ret_result, struct xylem_reason *reason)
 {
 	ret_result->failure = XYLEM_FAILURE_DOWN;
 	strcpy(ret_result->code, "refused");
@@ -269,8 +284,8 @@ const char *lane_condition_name(enum lane_condition condition)
 }
 
 /* The configuration here has no routes. */
-__attribute__((weak)) int where_compile(const char *text, struct where **ret_where, int *ret_column,
-	struct xylem_reason *reason)
+__attribute__((weak)) int where_compile(
+	const char *text, struct where **ret_where, int *ret_column, struct xylem_reason *reason)
 {
 	abort();
 }
@@ -291,8 +306,8 @@ int trace_search(struct journal *journal, struct catalogue *catalogue, const str
 	return 0;
 }
 
-int trace_show(struct journal *journal, struct catalogue *catalogue, struct xylem_position at, json_t **ret_message,
-	struct xylem_reason *reason)
+int trace_show(struct journal *journal, struct catalogue *catalogue, struct xylem_position at,
+	json_t **ret_message, struct xylem_reason *reason)
 {
 	xylem_reason_set(reason, "there is no such message");
 	return -XYLEM_E_NOT_FOUND;
