@@ -49,6 +49,7 @@ struct config_journal {
 /* `hospital:` */
 struct config_hospital {
 	int64_t max_cases, max_bytes;
+	const char *alerts; /* name of the topic that is told of each new case; NULL: none */
 };
 
 /* `console:` */

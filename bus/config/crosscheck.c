@@ -156,11 +156,21 @@ static void connector_check(struct loading *loading, const struct config_connect
 static void topic_check(struct loading *loading, const struct config_topic *topic)
 {
 	const struct config_view *view = &loading->config->view;
-	if (!loading->report->errors && !delivered_to(view, NULL, topic) && topic->publish.n == 0) {
+	bool alerted = view->hospital->alerts && strcmp(view->hospital->alerts, topic->name) == 0;
+	if (!loading->report->errors && !alerted && !delivered_to(view, NULL, topic) && topic->publish.n == 0) {
 		report_warning(loading->report, topic->place,
 			"nothing reaches the topic `%s`; put `topic:%s` under `to` of a route, or say who "
 			"may `publish`",
 			topic->name, topic->name);
+	}
+}
+
+static void alerts_check(struct loading *loading)
+{
+	const char *alerts = loading->config->view.hospital->alerts;
+	if (alerts && !config_find_topic(&loading->config->view, alerts)) {
+		report_error(loading->report, tree_place(loading->sections[SECTION_HOSPITAL]),
+			"`alerts` names the topic `%s`, which is not declared; write it under `topics`", alerts);
 	}
 }
 
@@ -217,4 +227,5 @@ void crosscheck(struct loading *loading)
 	for (size_t i = 0; i < view->topic_count; i++) {
 		topic_check(loading, &view->topics[i]);
 	}
+	alerts_check(loading);
 }

@@ -131,6 +131,13 @@ static const struct xylem_option hospital_options[] = {
 		.maximum = INT64_MAX,
 		.since = "0.1",
 		.summary = "The most bytes of all cases; a lane that would admit more stops." },
+	{ .name = "alerts",
+		.type = XYLEM_OPTION_STRING,
+		.offset = AT(hospital, alerts),
+		.since = "0.1",
+		.summary = "The topic that gets an event for each new case, so that routes and subscribers "
+			   "can tell people.",
+		.example = "held" },
 	XYLEM_OPTIONS_END,
 };
 

@@ -273,7 +273,7 @@ static int lanes_change(struct bus *bus, struct config *config, struct instances
 static int lanes_begin(struct bus *bus, struct xylem_reason *reason)
 {
 	bus->lane_services = (struct lane_services){ bus->journal, bus->catalogue, bus->hospital, events_lane,
-		events_settled, bus };
+		events_settled, alerts_admitted, bus };
 	int error = lanes_new(&bus->lanes, &bus->lane_services, reason);
 	return error ? error : lanes_change(bus, bus->config, &bus->instances, reason);
 }

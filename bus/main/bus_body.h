@@ -66,6 +66,10 @@ struct bus {
 	uint64_t listener_next;
 	_Atomic bool listened;
 
+	/* The cases that were alerted last; of the catalogue's commit thread alone. */
+	uint64_t alerted[256];
+	size_t alerted_next;
+
 	/* The keeper: a thread that does what callbacks must not. */
 	pthread_t keeper;
 	bool keeping;
@@ -106,6 +110,9 @@ void events_settled(void *bus, const char *lane, struct xylem_position position,
 void events_lane(void *bus, const char *lane, enum lane_condition condition, const char *why);
 void events_connector(void *bus, struct instance *instance);
 void events_reload(struct bus *bus, bool ok, const char *generation);
+
+/* alerts.c */
+void alerts_admitted(void *bus, uint64_t number, const struct hospital_admission *admission);
 
 /* unrouted.c: the sink of what no route takes. */
 extern const struct xylem_connector unrouted_sink;

@@ -271,10 +271,15 @@ void evaluate_unrouted(const struct config_view *view, const struct xylem_messag
 	*ret_evaluated = (struct evaluated){ .original = original, .verdict = VERDICT_NOT_MINE };
 	/* A topic's items are for its subscribers; replays know where they go. */
 	static const struct xylem_span topic = XYLEM_SPAN_LITERAL("topic:");
-	if (original->kind != XYLEM_MESSAGE ||
+	struct replay replay;
+	bool offered_again = original->kind == XYLEM_REPLAY && replay_read(original, &replay) == 0 &&
+		xylem_span_is(replay.route, ROUTE_UNROUTED);
+	if ((original->kind != XYLEM_MESSAGE && !offered_again) ||
 		(original->ingress.n > topic.n && memcmp(original->ingress.at, topic.at, topic.n) == 0)) {
 		return;
 	}
+	/* A replay that a route takes now is settled here too: its case is that of this lane. */
+	ret_evaluated->verdict = offered_again ? VERDICT_FILTERED : VERDICT_NOT_MINE;
 	for (size_t i = 0; i < view->route_count; i++) {
 		if (route_takes(&view->routes[i], original, arena)) {
 			return;

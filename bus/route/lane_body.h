@@ -26,6 +26,8 @@ struct lane_services {
 	void (*changed)(void *context, const char *lane, enum lane_condition condition, const char *why);
 	void (*settled)(void *context, const char *lane, struct xylem_position position, enum outcome outcome,
 		uint32_t attempts);
+	/* Told of each case that is in the catalogue now, on its commit thread; a case may come more than once. */
+	void (*admitted)(void *context, uint64_t number, const struct hospital_admission *admission);
 	void *context;
 };
 
@@ -65,6 +67,7 @@ struct lane_case {
 	int step;
 	uint32_t attempts;
 	struct xylem_result result;
+	uint64_t number;           /* set by the commit */
 };
 struct lane_replay {
 	struct route_batch *batch;

@@ -53,27 +53,30 @@ static void commit_free(struct lane_commit *commit)
 
 /* --- On the commit thread of the catalogue --------------------------------- */
 
+static struct hospital_admission admission_of(const struct lane *lane, const struct lane_case *lane_case)
+{
+	return (struct hospital_admission){
+		.route = lane->record.route,
+		.destination = lane_case->whole_route ? NULL : lane->record.destination,
+		.stage = lane_case->stage,
+		.step = lane_case->step,
+		.failure = lane_case->result.failure,
+		.code = lane_case->result.code,
+		.reason = lane_case->result.reason.text,
+		.attempts = lane_case->attempts,
+		.original = lane_case->original,
+		.failing = lane_case->failing,
+		.generation = route_generation(lane->plan.route),
+	};
+}
+
 static int write_cases(struct lane_commit *commit, sqlite3 *database, struct xylem_reason *reason)
 {
 	const struct lane *lane = commit->lane;
 	int error = 0;
 	for (size_t i = 0; i < commit->case_count && !error; i++) {
-		const struct lane_case *lane_case = &commit->cases[i];
-		struct hospital_admission admission = {
-			.route = lane->record.route,
-			.destination = lane_case->whole_route ? NULL : lane->record.destination,
-			.stage = lane_case->stage,
-			.step = lane_case->step,
-			.failure = lane_case->result.failure,
-			.code = lane_case->result.code,
-			.reason = lane_case->result.reason.text,
-			.attempts = lane_case->attempts,
-			.original = lane_case->original,
-			.failing = lane_case->failing,
-			.generation = route_generation(lane->plan.route),
-		};
-		uint64_t number;
-		error = hospital_admit(lane->services->hospital, database, &admission, &number, reason);
+		struct hospital_admission admission = admission_of(lane, &commit->cases[i]);
+		error = hospital_admit(lane->services->hospital, database, &admission, &commit->cases[i].number, reason);
 	}
 	for (size_t i = 0; i < commit->replay_count && !error; i++) {
 		const struct lane_replay *replay = &commit->replays[i];
@@ -81,6 +84,15 @@ static int write_cases(struct lane_commit *commit, sqlite3 *database, struct xyl
 			lane->record.destination, (int)replay->outcome, reason);
 	}
 	return error;
+}
+
+static void tell_cases(const struct lane_commit *commit)
+{
+	const struct lane_services *services = commit->lane->services;
+	for (size_t i = 0; i < commit->case_count && services->admitted; i++) {
+		struct hospital_admission admission = admission_of(commit->lane, &commit->cases[i]);
+		services->admitted(services->context, commit->cases[i].number, &admission);
+	}
 }
 
 static int write_commit(sqlite3 *database, void *context, struct xylem_reason *reason)
@@ -124,6 +136,9 @@ static void committed(void *context, int error, const struct xylem_reason *reaso
 {
 	struct lane_commit *commit = context;
 	struct lane *lane = commit->lane;
+	if (!error) {
+		tell_cases(commit);
+	}
 	pthread_mutex_lock(&lane->lock);
 	lane->committing = false;
 	if (error) {
