@@ -275,7 +275,12 @@ static int lanes_begin(struct bus *bus, struct xylem_reason *reason)
 	bus->lane_services = (struct lane_services){ bus->journal, bus->catalogue, bus->hospital, events_lane,
 		events_settled, alerts_admitted, bus };
 	int error = lanes_new(&bus->lanes, &bus->lane_services, reason);
-	return error ? error : lanes_change(bus, bus->config, &bus->instances, reason);
+	error = error ? error : lanes_change(bus, bus->config, &bus->instances, reason);
+	if (!error) {
+		/* Until it is told, the journal takes all that it keeps for unsettled. */
+		journal_release(bus->journal, lanes_released(bus->lanes));
+	}
+	return error;
 }
 
 static void lanes_stop(struct bus *bus)
