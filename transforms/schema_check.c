@@ -106,6 +106,9 @@ static bool XYLEM_PRINTF(3, 4) no(struct checking *own, const struct frame *fram
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	for (char *at = text; *at; at++) {
+		*at = (unsigned char)*at < 0x20 ? '?' : *at; /* names of members are a stranger's text */
+	}
 	XYLEM_BUFFER_SCOPED place = { 0 };
 	xylem_json_place(own->root, frame->value.at, &place);
 	xylem_reason_set(own->reason, "%.*s: %s", place.n ? (int)(place.n > 200 ? 200 : place.n) : 4,

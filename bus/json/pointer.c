@@ -149,12 +149,17 @@ void json_pointer_write(const struct xylem_json_pointer *pointer, size_t count, 
 	}
 }
 
+/* Control characters, which only escapes can bring in, stay escaped: a line of a log stays one line. */
 static void member_write(struct xylem_buffer *out, struct xylem_span name)
 {
 	struct json_pieces pieces = json_pieces_over(name);
 	xylem_buffer_byte(out, '/');
 	while (json_pieces_next(&pieces)) {
-		token_escape(out, pieces.piece);
+		if ((unsigned char)pieces.piece.at[0] < 0x20) {
+			xylem_buffer_format(out, "\\u%04x", (unsigned char)pieces.piece.at[0]);
+		} else {
+			token_escape(out, pieces.piece);
+		}
 	}
 }
 

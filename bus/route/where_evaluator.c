@@ -321,7 +321,7 @@ static int in_test(
 {
 	bool found = false;
 	for (const struct where_node *item = node->left; item && !found; item = item->right) {
-		int order;
+		int order = 0;
 		int error = order_of(own, input, item->value, &order);
 		if (error < 0) {
 			return error;
@@ -359,7 +359,7 @@ static int comparison(struct evaluation *own, const struct where_node *node, str
 	struct where_value *ret_value)
 {
 	struct where_value left, right;
-	int order, error = evaluate(own, node->right, input, &right);
+	int order = 0, error = evaluate(own, node->right, input, &right);
 	if (error < 0 || right.form == WHERE_EMPTY) {
 		*ret_value = (struct where_value){ WHERE_EMPTY, XYLEM_SPAN_NONE };
 		return error;
