@@ -531,7 +531,7 @@ static size_t deliver_call(struct call *call)
 
 	while (from < call->n) {
 		size_t left = call->n - from,
-		       take = call->worker->stride < left ? call->worker->stride : left, at;
+		       take = call->worker->stride < left ? call->worker->stride : left, at = 0;
 
 		if (deliver_piece(call, from, from + take, &at)) {
 			from += take;

@@ -27,6 +27,7 @@
 #include <string.h>
 
 #include <base/clock.h>
+#include <base/crash.h>
 #include <base/thread.h>
 
 #include "connection.h"
@@ -188,9 +189,11 @@ static int run_transaction(struct catalogue *catalogue, struct job *jobs, struct
 	}
 	connection_enter(catalogue->writer);
 	r = save_acknowledged_end(catalogue, reason);
+	crash_point("catalogue-before");
 	if (r == 0) {
 		r = connection_run(catalogue->writer, "COMMIT", reason);
 	}
+	crash_point("catalogue-after");
 	connection_leave(catalogue->writer);
 	return r;
 }

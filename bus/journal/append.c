@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include <base/clock.h>
+#include <base/crash.h>
 #include <journal/record.h>
 #include <message/envelope.h>
 
@@ -139,6 +140,7 @@ int journal_append(struct journal *journal, const struct xylem_message *messages
 		return error;
 	}
 	append_serialise(journal, buffer, &call, messages);
+	crash_point("append");
 	journal_commit_buffer_leave(journal, buffer);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 
 #include <base/clock.h>
+#include <base/crash.h>
 #include <journal/marker.h>
 #include <journal/record.h>
 
@@ -220,11 +221,13 @@ static int write_and_sync(struct journal *journal, const struct commit_buffer *b
 		journal_room_failed(journal, "write", error);
 		return -XYLEM_E_DEAD;
 	}
+	crash_point("written");
 	error = journal->io->fdatasync(journal->io, segment->file);
 	if (error) {
 		journal_room_failed(journal, "fdatasync", error);
 		return -XYLEM_E_DEAD;
 	}
+	crash_point("synced");
 	return 0;
 }
 

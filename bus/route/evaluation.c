@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include <base/crash.h>
 #include <hospital/hospital.h>
 #include <route/evaluation.h>
 #include <route/where.h>
@@ -252,6 +253,7 @@ void evaluate(const struct config_route *plan, void *const *workers, const struc
 	} else {
 		evaluate_fresh(&run, event);
 	}
+	crash_point("evaluated");
 }
 
 static bool route_takes(const struct config_route *plan, const struct xylem_message *message, struct xylem_arena *arena)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include <base/clock.h>
+#include <base/crash.h>
 #include <route/lane_body.h>
 #include <xylem/log.h>
 
@@ -202,12 +203,14 @@ static void call_sink(struct lane *lane, struct lane_worker *worker, size_t n)
 	}
 	worker->delivering = true;
 	pthread_mutex_unlock(&lane->lock);
+	crash_point("sink-before");
 	if (kind->flags & XYLEM_SINK_ALL_OR_NOTHING) {
 		deliver_halving(kind, worker, n);
 	} else {
 		memset(worker->results, 0, n * sizeof(*worker->results));
 		kind->deliver(worker->sink, worker->messages, n, worker->results);
 	}
+	crash_point("sink-after");
 	pthread_mutex_lock(&lane->lock);
 	worker->delivering = false;
 }
