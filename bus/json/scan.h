@@ -120,21 +120,103 @@ static inline const char *scan_string(const char *at, const char *end)
 	}
 }
 
-/* `at` stands on an opening bracket or brace; the result behind the one that closes it. */
-static inline const char *scan_container(const char *at, const char *end)
+/*
+ * Counts brackets from `at`, outside of strings, until one closes what is open
+ * or `stop` is reached (or passed, at the end of a string). True: closed,
+ * *ret_at is behind it; else *ret_at is where it stands, outside of a string.
+ */
+static inline bool scan_brackets(
+	const char *at, const char *stop, const char *end, size_t *depth, const char **ret_at)
 {
-	size_t depth = 0;
-	while ((at = scan_structure(at, end)) < end) {
+	while (at < stop && (at = scan_structure(at, end)) < stop) {
 		char c = *at++;
 		if (c == '"') {
 			at = scan_string(at, end);
 		} else if ((c | 0x20) == '{') {
-			depth++;
-		} else if (--depth == 0) {
-			return at;
+			++*depth;
+		} else if (--*depth == 0) {
+			*ret_at = at;
+			return true;
 		}
 	}
-	return end;
+	*ret_at = at;
+	return false;
+}
+
+#ifdef __SSE2__
+/* Sixty-four bytes as bits: where quotes, backslashes, opening and closing brackets stand. */
+struct scan_block {
+	uint64_t quotes, slashes, opens, closes;
+};
+
+static inline struct scan_block scan_block(const char *at)
+{
+	struct scan_block block = { 0 };
+	for (unsigned i = 0; i < 64; i += 16) {
+		__m128i bytes = scan_load(at + i), folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20));
+		block.quotes |= (uint64_t)scan_equal(bytes, '"') << i;
+		block.slashes |= (uint64_t)scan_equal(bytes, '\\') << i;
+		block.opens |= (uint64_t)scan_equal(folded, '{') << i;
+		block.closes |= (uint64_t)scan_equal(folded, '}') << i;
+	}
+	return block;
+}
+
+/* Each bit the parity of those up to it: from bits of quotes to bits of what stands between them. */
+static inline uint64_t scan_between(uint64_t bits)
+{
+	for (unsigned shift = 1; shift < 64; shift *= 2) {
+		bits ^= bits << shift;
+	}
+	return bits;
+}
+
+/*
+ * As scan_brackets(), as long as there are sixty-four bytes. What stands in
+ * strings follows from the quotes alone where no backslash is near; a block
+ * with one is walked.
+ */
+static inline bool scan_blocks(const char *at, const char *end, size_t *depth, const char **ret_at)
+{
+	uint64_t inside = 0; /* all ones: the block begins within a string */
+	while (end - at >= 64) {
+		struct scan_block block = scan_block(at);
+		if (block.slashes) {
+			at = inside ? scan_string(at, end) : at;
+			inside = 0;
+			if (scan_brackets(at, at + (end - at < 64 ? end - at : 64), end, depth, &at)) {
+				*ret_at = at;
+				return true;
+			}
+			continue;
+		}
+		uint64_t strings = scan_between(block.quotes) ^ inside;
+		inside = (uint64_t)((int64_t)strings >> 63);
+		for (uint64_t left = (block.opens | block.closes) & ~strings; left; left &= left - 1) {
+			if (block.opens & left & -left) {
+				++*depth;
+			} else if (--*depth == 0) {
+				*ret_at = at + __builtin_ctzll(left) + 1;
+				return true;
+			}
+		}
+		at += 64;
+	}
+	*ret_at = inside ? scan_string(at, end) : at;
+	return false;
+}
+#endif
+
+/* `at` stands on an opening bracket or brace; the result behind the one that closes it. */
+static inline const char *scan_container(const char *at, const char *end)
+{
+	size_t depth = 0;
+#ifdef __SSE2__
+	if (scan_blocks(at, end, &depth, &at)) {
+		return at;
+	}
+#endif
+	return scan_brackets(at, end, end, &depth, &at) ? at : end;
 }
 
 /* `at` stands on a value's first byte; the result behind its last. */

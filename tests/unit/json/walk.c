@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
@@ -105,6 +106,28 @@ static void containers_are_walked(void **state)
 	span_is(xylem_json_element(TEXT("{\"a\":1}"), 0), NULL);
 	span_is(xylem_json_member(TEXT("[1]"), TEXT("a")), NULL);
 	span_is(xylem_json_member(TEXT("{\"a\":1}"), TEXT("")), NULL);
+}
+
+/* A container is passed over many bytes at a time: brackets, quotes and backslashes at every place of such a stretch. */
+static void containers_are_passed_over_at_any_offset(void **state)
+{
+	static const char *const inside[] = { "[\"]\\\"}\"]", "{\"a\\\\\":\"{[\"}",
+		"[[\"\",{\"}\":[]}],\"\\u005d\"]", "\"\\\\\\\\\"", "[[[[[[[[]]]]]]]]" };
+	char text[512];
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+		for (int before = 0; before < 140; before++) {
+			for (int behind = 0; behind < 140; behind += 23) {
+				int n = snprintf(text, sizeof(text), "{\"x\":[%*s%s,\"%*s\"],\"y\":7}",
+					before, "", inside[i], behind, "\\\"[");
+				char *copy = malloc((size_t)n);
+				memcpy(copy, text, (size_t)n);
+				assert_int_equal(
+					xylem_json_check(xylem_span(copy, (size_t)n), NULL, NULL), 0);
+				span_is(xylem_json_member(xylem_span(copy, (size_t)n), TEXT("y")), "7");
+				free(copy);
+			}
+		}
+	}
 }
 
 static void types_are_told(void **state)
@@ -222,6 +245,7 @@ int main(void)
 		cmocka_unit_test(pointers_find),
 		cmocka_unit_test(wrong_pointers_are_refused),
 		cmocka_unit_test(containers_are_walked),
+		cmocka_unit_test(containers_are_passed_over_at_any_offset),
 		cmocka_unit_test(types_are_told),
 		cmocka_unit_test(strings_are_unescaped),
 		cmocka_unit_test(strings_are_written),
