@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No digit of a number changes on its way."""
+import json
+
+from harness import Bus, Sink, case, equal, run, say, until
+
+BODY = b'{"price":19.99,"id":12345678901234567890,"tiny":1e-400}'
+
+
+def through(steps, check):
+    with Sink() as sink, Bus({"in": {"webhook": {"path": "/in"}}, "out": {"http": {"url": sink.url}}},
+                             {"r": {"from": ["in"], "steps": steps, "to": ["out"]}} if steps else
+                             {"r": {"from": ["in"], "to": ["out"]}}) as bus:
+        handle, = bus.post("/in", BODY)
+        check(bus, sink, handle)
+
+
+@case
+def no_steps():
+    "a route without steps passes the bytes on"
+    def check(bus, sink, handle):
+        request, = sink.wait(1)
+        say(request.body.decode())
+        equal(request.body, BODY, "bytes")
+    through(None, check)
+
+
+@case
+def through_set():
+    "`set` keeps every digit of what it does not set"
+    def check(bus, sink, handle):
+        request, = sink.wait(1)
+        say(request.body.decode())
+        for literal in (b"19.99", b"12345678901234567890", b"1e-400"):
+            assert literal in request.body, literal
+        equal(json.loads(request.body)["seen"], True, "what was set")
+    through([{"set": {"/data/seen": True}}], check)
+
+
+@case
+def through_jq():
+    "`jq` is exact, or sends the message to the hospital and names the number"
+    def check(bus, sink, handle):
+        until(lambda: sink.taken() or bus.cases(), "delivered or a case")
+        if sink.taken():
+            body = sink.taken()[0].body
+            say("delivered: " + body.decode())
+            for literal in (b"19.99", b"12345678901234567890", b"1e-400"):
+                assert literal in body, literal
+            return
+        one, = bus.cases()
+        say("case: " + json.dumps(one))
+        assert "12345678901234567890" in json.dumps(one) or "1e-400" in json.dumps(one), "the number is not named"
+        equal(sink.taken(), [], "sent on")
+    through([{"jq": "."}], check)
+
+
+@case
+def through_jq_of_plain_numbers():
+    "`jq` keeps 19.99 and a number of 15 digits"
+    with Sink() as sink, Bus({"in": {"webhook": {"path": "/in"}}, "out": {"http": {"url": sink.url}}},
+                             {"r": {"from": ["in"], "steps": [{"jq": "{price: .data.price, n: .data.n}"}],
+                                    "to": ["out"]}}) as bus:
+        bus.post("/in", b'{"price":19.99,"n":123456789012345,"more":1}')
+        request, = sink.wait(1)
+        say(request.body.decode())
+        equal(request.body.strip(), b'{"price":19.99,"n":123456789012345}', "result")
+
+
+run()

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cannot be delivered becomes a case; what else there is flows on."""
+import json
+
+from harness import Bus, Sink, case, equal, run, say, until
+
+IN = {"webhook": {"path": "/in", "id": "/data/id", "key": "/data/key"}}
+FAST = {"backoff": "10ms", "backoff_max": "100ms", "probe": "50ms", "attempts": 4}
+
+
+def answers(wrong):
+    """A behaviour: what wrong() says of the event's id, else 200."""
+    return lambda request: wrong(request.headers.get("ce-id"), request) or 200
+
+
+def bus_of(sink, steps=None, also=(), **lane):
+    connectors = {"in": IN, "out": {"http": {"url": sink.url}}}
+    for i, other in enumerate(also):
+        connectors[f"out{i + 2}"] = {"http": {"url": other.url}}
+    route = {"from": ["in"], "deliver": {**FAST, **lane}, "to": [name for name in connectors if name != "in"]}
+    if steps:
+        route["steps"] = steps
+    return Bus(connectors, {"r": route})
+
+
+def send(bus, count, start=0, **more):
+    for n in range(start, start + count):
+        bus.post("/in", json.dumps({"id": f"m{n}", "key": f"k{n % 3}", "n": n, **more}))
+    return [f"m{n}" for n in range(start, start + count)]
+
+
+@case
+def refused_by_400():
+    "400 to one message: one case at once, the rest flow; edited and replayed through REST it arrives"
+    with Sink(answers(lambda i, request: 400 if i == "m5" and b'"fixed"' not in request.body else 0)) as sink, \
+            bus_of(sink) as bus:
+        ids = send(bus, 20)
+        sink.wait_ids(set(ids) - {"m5"})
+        one, = bus.wait_cases(1)
+        say("case: " + json.dumps(one))
+        bus.wait_lane("r/out", backlog=0, hospitalised=1)
+        number = one["case"]
+        whole = bus.get(f"hospital/cases/{number}")
+        say("detail: " + json.dumps(whole)[:900])
+        equal(len([r for r in sink.log if r.headers.get("ce-id") == "m5"]), 1, "attempts")
+        bus.do(f"hospital/cases/{number}/draft",
+               f'{{"version": {whole["version"]}, "data": {{"id":"m5","key":"k2","n":5,"fixed":19.990}}}}')
+        whole = bus.get(f"hospital/cases/{number}")
+        bus.do(f"hospital/cases/{number}/replay", {"version": whole["version"]})
+        got = until(lambda: [r for r in sink.taken() if b'"fixed":19.990' in r.body], "the edited message")
+        say("edited one arrived as " + json.dumps({n: v for n, v in got[0].headers.items() if n.startswith("ce-")}))
+        bus.wait_cases(0)
+        say("case after: " + json.dumps(bus.get(f"hospital/cases/{number}"))[:500])
+        # An edited message is another message: a new id that names the first.
+        assert got[0].headers["ce-id"] != "m5"
+        equal(got[0].headers.get("ce-causationid"), "m5", "causationid")
+
+
+@case
+def replayed_as_it_is():
+    "a case replayed unedited keeps its id and is resolved; failing again reopens the same case"
+    broken = [True]
+    with Sink(answers(lambda i, request: 422 if i == "m1" and broken[0] else 0)) as sink, bus_of(sink) as bus:
+        send(bus, 3)
+        one, = bus.wait_cases(1)
+        number = one["case"]
+        bus.do(f"hospital/cases/{number}/replay", {"version": bus.get(f"hospital/cases/{number}")["version"]})
+        until(lambda: len([r for r in sink.log if r.headers.get("ce-id") == "m1"]) == 2, "the second attempt")
+        again = until(lambda: [c for c in bus.cases() if c["state"] == "open"], "open again")
+        equal(again[0]["case"], number, "the same case")
+        broken[0] = False
+        bus.do(f"hospital/cases/{number}/replay", {"version": bus.get(f"hospital/cases/{number}")["version"]})
+        sink.wait_ids(["m0", "m1", "m2"])
+        bus.wait_cases(0)
+        say("sink took " + ", ".join(sink.ids()))
+        # Two people with the same version: the second is refused.
+        refused = bus.ask("POST", f"/api/v1/hospital/cases/{number}/replay", {"version": 1})
+        equal(refused.status, 409, "an old version")
+        say(f"old version: {refused}")
+
+
+@case
+def for_ever_500():
+    "500 to one message for ever: a case after its attempts, the rest flow"
+    with Sink(answers(lambda i, request: 500 if i == "m5" else 0)) as sink, bus_of(sink) as bus:
+        ids = send(bus, 20)
+        sink.wait_ids(set(ids) - {"m5"})
+        one, = bus.wait_cases(1)
+        tried = len([r for r in sink.log if r.headers.get("ce-id") == "m5"])
+        say(f"{tried} attempts; case: " + json.dumps(one))
+        equal(tried, FAST["attempts"], "attempts")
+        bus.wait_lane("r/out", backlog=0, state="idle")
+
+
+@case
+def failing_step():
+    "a message that fails in a step is one case of its route, for all destinations"
+    with Sink() as sink, Sink() as second, \
+            bus_of(sink, [{"jq": "{id: .data.id, key: .data.key, n: (.data.n + 1)}"}], also=[second]) as bus:
+        send(bus, 2)
+        bus.post("/in", b'{"id":"bad","key":"k0","n":{"not":"a number"}}')
+        send(bus, 3, start=2)
+        for one in (sink, second):
+            one.wait_ids(["m0", "m1", "m2", "m3", "m4"])
+        one, = bus.wait_cases(1)
+        say("case: " + json.dumps(one))
+        for lane in ("r/out", "r/out2"):
+            say(f"{lane}: {bus.wait_lane(lane, backlog=0, hospitalised=1)['hospitalised']} hospitalised")
+        equal([i for i in sink.ids() + second.ids() if i == "bad"], [], "delivered")
+
+
+@case
+def one_destination_only():
+    "a message that one destination refuses is a case of that lane; the other has it"
+    with Sink(answers(lambda i, request: 422 if i == "m1" else 0)) as sink, Sink() as second, \
+            bus_of(sink, also=[second]) as bus:
+        ids = send(bus, 4)
+        second.wait_ids(ids)
+        one, = bus.wait_cases(1)
+        say("case: " + json.dumps(one))
+        equal(bus.wait_lane("r/out2", backlog=0)["hospitalised"], 0, "cases of the other lane")
+
+
+@case
+def key_of_a_case():
+    "on_case: continue lets later messages of the key pass; hold_key keeps them behind the case"
+    for way in ("continue", "hold_key"):
+        with Sink(answers(lambda i, request: 422 if i == "m1" and b'"fixed"' not in request.body else 0)) as sink, \
+                bus_of(sink, on_case=way) as bus:
+            send(bus, 9)
+            one, = bus.wait_cases(1)
+            others = {f"m{n}" for n in range(9) if n % 3 != 1}
+            sink.wait_ids(others | {"m4", "m7"} if way == "continue" else others)
+            lane = bus.wait_lane("r/out", in_flight=0)
+            say(f"{way}: taken {sorted(set(sink.ids()))}; blocked keys {lane['blocked_keys']}, state {lane['state']}")
+            if way == "hold_key":
+                assert not {"m4", "m7"} & set(sink.ids()), "a held key passed"
+
+
+run()
