@@ -25,14 +25,18 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include <xylem/log.h>
+
 #include "kafka_client.h"
 #include "kafka_record.h"
 
 #define MAGIC 0x6b736e6b
-#define SLICE_MS 100       /* how soon an interrupt is seen */
-#define GRACE_US 1500000   /* how long all brokers may be away before a delivery says so */
-#define REPORTS_US 1000000 /* how long to wait for reports of a client that is given up */
-#define FLIGHTS_KEPT 65536 /* flights that arrived and that nobody asked for again */
+#define SLICE_MS 100          /* how soon an interrupt is seen */
+#define GRACE_US 1500000      /* how long all brokers may be away before a delivery says so */
+#define REPORTS_US 1000000    /* how long to wait for reports of a client that is given up */
+#define FLIGHTS_KEPT 65536    /* flights that arrived and that nobody asked for again */
+#define BATCH_LARGEST 1000000 /* batch.size of librdkafka, unless it is set */
+#define BATCH_SMALLEST 16384
 #define UNREPORTED RD_KAFKA_RESP_ERR__IN_PROGRESS
 
 /* One record with the producer. */
@@ -52,6 +56,7 @@ struct worker {
 	struct flight *left; /* of earlier calls, not yet reported to the lane */
 	size_t left_count;
 	size_t stride;      /* messages handed in together */
+	int64_t batch_size; /* of the producer in bytes, once a topic refused more; 0: as configured */
 	int64_t down_since; /* 0: some broker is there, as far as we know */
 	bool refused;       /* as a user, in this call */
 	rd_kafka_resp_err_t last_error;
@@ -111,6 +116,10 @@ static int client_open(struct worker *worker, struct xylem_reason *reason)
 	if (conf == NULL) {
 		return -XYLEM_E_INVALID;
 	}
+	if (worker->batch_size > 0) {
+		snprintf(text, sizeof(text), "%lld", (long long)worker->batch_size);
+		rd_kafka_conf_set(conf, "batch.size", text, NULL, 0);
+	}
 	rd_kafka_conf_set_opaque(conf, worker);
 	rd_kafka_conf_set_dr_msg_cb(conf, on_report);
 	rd_kafka_conf_set_error_cb(conf, on_error);
@@ -125,17 +134,29 @@ static int client_open(struct worker *worker, struct xylem_reason *reason)
 	return 0;
 }
 
-/* Gives the client up. Every flight has its report after it, if only that it was purged. */
-static void client_close(struct worker *worker)
+static void drain(struct worker *worker)
 {
 	int64_t deadline = kafka_clock() + REPORTS_US;
 
+	while (rd_kafka_outq_len(worker->client) > 0 && kafka_clock() < deadline) {
+		rd_kafka_poll(worker->client, 10);
+	}
+}
+
+/*
+ * Gives the client up. What has not left yet does not leave any more; what has is waited for a
+ * moment, since a record of which nobody knows whether it arrived has to be sent again.
+ */
+static void client_close(struct worker *worker)
+{
 	if (worker->client == NULL) {
 		return;
 	}
-	rd_kafka_purge(worker->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-	while (rd_kafka_outq_len(worker->client) > 0 && kafka_clock() < deadline) {
-		rd_kafka_poll(worker->client, 10);
+	rd_kafka_purge(worker->client, RD_KAFKA_PURGE_F_QUEUE);
+	drain(worker);
+	if (rd_kafka_outq_len(worker->client) > 0) {
+		rd_kafka_purge(worker->client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+		drain(worker);
 	}
 	rd_kafka_destroy(worker->client);
 	worker->client = NULL;
@@ -401,7 +422,13 @@ static void fail_wait(const struct worker *worker, struct xylem_result *result)
 static int renew(struct worker *worker, struct xylem_result *ret_failure)
 {
 	struct xylem_reason reason = { "" };
+	char text[300] = "";
 
+	if (worker->client != NULL &&
+		rd_kafka_fatal_error(worker->client, text, sizeof(text)) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+		xylem_log(XYLEM_LOG_NOTICE, "kafka", "%s: the producer is made anew: %s",
+			xylem_host_name(worker->instance->host), text);
+	}
 	client_close(worker);
 	flights_lost(worker);
 	if (client_open(worker, &reason) != 0) {
@@ -484,6 +511,14 @@ static size_t first_missing(const struct call *call, size_t from, size_t to)
 	return from;
 }
 
+/* The topic's limit may be smaller than what the producer puts together: the next client sends less at once. */
+static void shrink_batches(struct worker *worker)
+{
+	int64_t now = worker->batch_size ? worker->batch_size : BATCH_LARGEST;
+
+	worker->batch_size = now / 2 > BATCH_SMALLEST ? now / 2 : BATCH_SMALLEST;
+}
+
 /*
  * Delivers [from, to). True: all have arrived. False: *ret_at is the message
  * whose result says why not; SIZE_MAX: try again what is missing, with a smaller stride.
@@ -506,6 +541,7 @@ static bool deliver_piece(struct call *call, size_t from, size_t to, size_t *ret
 		/* A broker refuses a whole batch for one record: find that one. */
 		call->results[*ret_at] = (struct xylem_result){ 0 };
 		worker->stride = refused / 2;
+		shrink_batches(worker);
 		drop_failed(call, from, in);
 		*ret_at = SIZE_MAX;
 		return false;
