@@ -184,6 +184,9 @@ static void forget_gathered(struct kafka_source *source, size_t n)
 {
 	size_t i;
 
+	if (n == 0) {
+		return;
+	}
 	for (i = 0; i < n; i++) {
 		source->gathered_bytes -= source->gathered[i]->len;
 		rd_kafka_message_destroy(source->gathered[i]);

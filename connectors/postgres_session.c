@@ -149,7 +149,7 @@ static void copy_line(char *to, size_t size, const char *from)
 	}
 	n = n < size ? n : size - 1;
 	for (i = 0; i < n; i++) {
-		to[i] = from[i] == '\n' ? ' ' : from[i];
+		to[i] = from[i] == '\n' || from[i] == '\t' ? ' ' : from[i];
 	}
 	to[n] = '\0';
 }
