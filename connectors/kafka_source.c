@@ -21,6 +21,7 @@
  */
 #include <assert.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -694,6 +695,19 @@ static struct kafka_source *source_new(struct kafka_instance *instance, struct x
 	return source;
 }
 
+/* Signals are for the bus's main thread. */
+static int start_thread(struct kafka_source *source)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&source->thread, NULL, run, source);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
 int kafka_source_start(void *given, struct xylem_source *door, struct xylem_reason *reason)
 {
 	struct kafka_instance *instance = given;
@@ -707,7 +721,7 @@ int kafka_source_start(void *given, struct xylem_source *door, struct xylem_reas
 	}
 	source->client = client_new(source, reason);
 	error = source->client ? 0 : -XYLEM_E_INVALID;
-	if (error == 0 && pthread_create(&source->thread, NULL, run, source) != 0) {
+	if (error == 0 && start_thread(source) != 0) {
 		xylem_reason_set(reason, "no thread");
 		rd_kafka_destroy(source->client);
 		error = -XYLEM_E_MEMORY;
