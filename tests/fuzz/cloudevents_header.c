@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 			assert(out.bytes[i] > 0x20 && out.bytes[i] < 0x7f);
 		}
 		struct xylem_span encoded = xylem_buffer_borrow(&out);
-		assert(!cloudevents_header_decode(encoded.at ? encoded : xylem_span("", 0), arena, &again, &reason));
+		assert(!cloudevents_header_decode(
+			encoded.at ? encoded : xylem_span("", 0), arena, &again, &reason));
 		assert(xylem_span_equal(text, again));
 		xylem_buffer_finish(&out);
 	}

@@ -53,7 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	if (!signature_claim_read(&claim, parts.form, lookup, &parts, 0, 0, &reason)) {
 		assert(!signature_claim_holds(&claim, parts.form, &key, 1, parts.items[3]));
 		struct xylem_buffer signature = { 0 };
-		assert(signature_write(&signature, parts.form, key, claim.id, claim.timestamp, parts.items[3]) == 0);
+		assert(signature_write(
+			       &signature, parts.form, key, claim.id, claim.timestamp, parts.items[3]) == 0);
 		claim.signatures = xylem_buffer_borrow(&signature);
 		assert(signature_claim_holds(&claim, parts.form, &key, 1, parts.items[3]));
 		xylem_buffer_finish(&signature);

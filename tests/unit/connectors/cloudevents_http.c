@@ -19,9 +19,10 @@ static void headers_decode(void **state)
 	} rows[] = {
 		{ "", "" },
 		{ "plain", "plain" },
-		{ "Euro%20%E2%82%AC%20%F0%9F%98%80", "Euro \xE2\x82\xAC \xF0\x9F\x98\x80" }, /* the binding's example */
+		{ "Euro%20%E2%82%AC%20%F0%9F%98%80",
+			"Euro \xE2\x82\xAC \xF0\x9F\x98\x80" }, /* the binding's example */
 		{ "%e2%82%ac", "\xE2\x82\xAC" },
-		{ "%C0%A0", NULL }, /* an overlong form */
+		{ "%C0%A0", NULL },    /* an overlong form */
 		{ "%ED%A0%80", NULL }, /* a surrogate */
 		{ "%F4%90%80%80", NULL },
 		{ "%E2%82", NULL },
@@ -54,7 +55,8 @@ static void headers_decode(void **state)
 				fail_msg("%s was taken", rows[i].value);
 			}
 		} else if (error || !xylem_span_is(text, rows[i].text)) {
-			fail_msg("%s came out as %.*s (%s)", rows[i].value, (int)text.n, text.at, reason.text);
+			fail_msg(
+				"%s came out as %.*s (%s)", rows[i].value, (int)text.n, text.at, reason.text);
 		}
 	}
 	xylem_arena_free(arena);

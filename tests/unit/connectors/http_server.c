@@ -81,7 +81,9 @@ static void released(void *state)
 	__atomic_add_fetch(&released_count, 1, __ATOMIC_SEQ_CST);
 }
 
-static const struct http_handler handler = { .begin = begin, .complete = complete, .resumed = resumed, .released = released };
+static const struct http_handler handler = {
+	.begin = begin, .complete = complete, .resumed = resumed, .released = released
+};
 
 static int setup(void **state)
 {
@@ -100,8 +102,8 @@ static int teardown(void **state)
 
 static int dial(void)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(server)),
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)http_server_port(server)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval patience = { .tv_sec = 20 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -211,7 +213,8 @@ static void chunks_past_the_limit(void **state)
 /* One connection, one request after the other, a refused one among them. */
 static void connections_are_kept(void **state)
 {
-	static const char text[] = POST "Content-Length: 2\r\n\r\nhi" POST "Content-Length: 2\r\nX-Token: wrong\r\n\r\nhi" POST
+	static const char text[] = POST "Content-Length: 2\r\n\r\nhi" POST
+					"Content-Length: 2\r\nX-Token: wrong\r\n\r\nhi" POST
 					"X-Hold: 1\r\nContent-Length: 2\r\n\r\nhi" POST
 					"Connection: close\r\nContent-Length: 2\r\n\r\nhi";
 	int fd = dial();
@@ -223,7 +226,8 @@ static void connections_are_kept(void **state)
 	}
 	answer[got] = '\0';
 	close(fd);
-	static const char *const expected[] = { "HTTP/1.1 200", "HTTP/1.1 401", "HTTP/1.1 202", "HTTP/1.1 200" };
+	static const char *const expected[] = { "HTTP/1.1 200", "HTTP/1.1 401", "HTTP/1.1 202",
+		"HTTP/1.1 200" };
 	const char *at = answer;
 	for (size_t i = 0; i < 4; i++) {
 		at = strstr(at, expected[i]);
@@ -250,8 +254,10 @@ static void paths_are_taken_once(void **state)
 	assert_null(other);
 	assert_int_equal(http_route_open(&other, server, "in", &handler, NULL, &reason), -XYLEM_E_INVALID);
 	assert_int_equal(http_route_open(&below, server, "/in/deep/", &handler, NULL, &reason), 0);
-	assert_int_equal(status_of_text("POST /in/deep/er HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 200);
-	assert_int_equal(status_of_text("POST /in/deepest HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 404);
+	assert_int_equal(
+		status_of_text("POST /in/deep/er HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 200);
+	assert_int_equal(
+		status_of_text("POST /in/deepest HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), 404);
 	http_route_close(below);
 }
 
@@ -269,7 +275,8 @@ static void addresses_that_are_none(void **state)
 	struct http_server *none = NULL;
 	char taken[64];
 	snprintf(taken, sizeof(taken), "127.0.0.1:%u", http_server_port(server));
-	const char *const addresses[] = { "nothing", "127.0.0.1:", "127.0.0.1:x", "256.1.1.1:80", "unix:/nowhere/at/all", taken };
+	const char *const addresses[] = { "nothing", "127.0.0.1:", "127.0.0.1:x", "256.1.1.1:80",
+		"unix:/nowhere/at/all", taken };
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
 		reason.text[0] = '\0';
 		assert_true(http_server_open(&none, addresses[i], &reason) < 0);
@@ -297,6 +304,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { TEST(requests_get_their_status), TEST(too_many_headers),
 		TEST(chunks_past_the_limit), TEST(connections_are_kept), TEST(a_closed_route_says_try_again),
-		TEST(paths_are_taken_once), TEST(addresses_are_shared), TEST(addresses_that_are_none), TEST(broken_off) };
+		TEST(paths_are_taken_once), TEST(addresses_are_shared), TEST(addresses_that_are_none),
+		TEST(broken_off) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

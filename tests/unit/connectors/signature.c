@@ -41,7 +41,8 @@ static struct signature_key *key_of_whsec(const char *secret)
 	return key;
 }
 
-static int claim(const struct signature_form *form, const char *const *headers, int64_t now, struct signature_claim *out)
+static int claim(const struct signature_form *form, const char *const *headers, int64_t now,
+	struct signature_claim *out)
 {
 	struct xylem_reason reason = { "" };
 	int error = signature_claim_read(out, form, lookup, headers, now, 300, &reason);
@@ -55,32 +56,38 @@ static const int64_t vector_time = 1614265330;
 
 static void standard_webhooks_vector(void **state)
 {
-	const char *headers[] = { "webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp", "1614265330",
-		"webhook-signature", "v1a,AAAA v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", NULL };
+	const char *headers[] = { "webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp",
+		"1614265330", "webhook-signature",
+		"v1a,AAAA v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", NULL };
 	struct signature_key *key = key_of_whsec(vector_secret);
 	struct signature_claim made;
 	assert_int_equal(claim(&signature_standard_webhooks, headers, vector_time + 299, &made), 0);
-	assert_true(signature_claim_holds(&made, &signature_standard_webhooks, &key, 1, xylem_span_of(vector_body)));
-	assert_false(signature_claim_holds(&made, &signature_standard_webhooks, &key, 1, XYLEM_SPAN_LITERAL("{}")));
+	assert_true(signature_claim_holds(
+		&made, &signature_standard_webhooks, &key, 1, xylem_span_of(vector_body)));
+	assert_false(signature_claim_holds(
+		&made, &signature_standard_webhooks, &key, 1, XYLEM_SPAN_LITERAL("{}")));
 
 	struct xylem_buffer out = { 0 };
 	assert_int_equal(signature_write(&out, &signature_standard_webhooks, key, made.id, made.timestamp,
 				 xylem_span_of(vector_body)),
 		0);
-	assert_true(xylem_span_is(xylem_buffer_borrow(&out), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
+	assert_true(
+		xylem_span_is(xylem_buffer_borrow(&out), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
 	xylem_buffer_finish(&out);
 	signature_key_free(key);
 }
 
 static void either_key_of_a_rotation_holds(void **state)
 {
-	const char *headers[] = { "webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp", "1614265330",
-		"webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", NULL };
+	const char *headers[] = { "webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "webhook-timestamp",
+		"1614265330", "webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", NULL };
 	struct signature_key *keys[] = { key_of("another"), key_of_whsec(vector_secret) };
 	struct signature_claim made;
 	assert_int_equal(claim(&signature_standard_webhooks, headers, vector_time, &made), 0);
-	assert_true(signature_claim_holds(&made, &signature_standard_webhooks, keys, 2, xylem_span_of(vector_body)));
-	assert_false(signature_claim_holds(&made, &signature_standard_webhooks, keys, 1, xylem_span_of(vector_body)));
+	assert_true(signature_claim_holds(
+		&made, &signature_standard_webhooks, keys, 2, xylem_span_of(vector_body)));
+	assert_false(signature_claim_holds(
+		&made, &signature_standard_webhooks, keys, 1, xylem_span_of(vector_body)));
 	signature_key_free(keys[0]);
 	signature_key_free(keys[1]);
 }
@@ -94,10 +101,13 @@ static void github_vector(void **state)
 	struct signature_key *key = key_of("It's a Secret to Everybody");
 	struct signature_claim made;
 	assert_int_equal(claim(&signature_github, headers, 0, &made), 0);
-	assert_true(signature_claim_holds(&made, &signature_github, &key, 1, XYLEM_SPAN_LITERAL("Hello, World!")));
-	assert_false(signature_claim_holds(&made, &signature_github, &key, 1, XYLEM_SPAN_LITERAL("Hello, World")));
+	assert_true(signature_claim_holds(
+		&made, &signature_github, &key, 1, XYLEM_SPAN_LITERAL("Hello, World!")));
+	assert_false(
+		signature_claim_holds(&made, &signature_github, &key, 1, XYLEM_SPAN_LITERAL("Hello, World")));
 	assert_int_equal(claim(&signature_github, upper, 0, &made), 0);
-	assert_true(signature_claim_holds(&made, &signature_github, &key, 1, XYLEM_SPAN_LITERAL("Hello, World!")));
+	assert_true(signature_claim_holds(
+		&made, &signature_github, &key, 1, XYLEM_SPAN_LITERAL("Hello, World!")));
 	signature_key_free(key);
 }
 
@@ -132,15 +142,22 @@ static void claims_that_are_none(void **state)
 		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", NULL }, 100 },
 		{ { "webhook-signature", "v1,aaaa", "webhook-timestamp", "100", NULL }, 100 },
 		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "", NULL }, 100 },
-		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "1e2", NULL }, 100 },
-		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "-100", NULL }, 100 },
-		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "9999999999999", NULL }, 100 },
-		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "1000", NULL }, 1301 },
-		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "1301", NULL }, 1000 },
+		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "1e2", NULL },
+			100 },
+		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "-100", NULL },
+			100 },
+		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "9999999999999",
+			  NULL },
+			100 },
+		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "1000", NULL },
+			1301 },
+		{ { "webhook-signature", "v1,aaaa", "webhook-id", "x", "webhook-timestamp", "1301", NULL },
+			1000 },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct signature_claim made;
-		if (claim(&signature_standard_webhooks, rows[i].headers, rows[i].now, &made) != -XYLEM_E_UNAUTHORIZED) {
+		if (claim(&signature_standard_webhooks, rows[i].headers, rows[i].now, &made) !=
+			-XYLEM_E_UNAUTHORIZED) {
 			fail_msg("row %zu was taken for a claim", i);
 		}
 	}
@@ -148,8 +165,10 @@ static void claims_that_are_none(void **state)
 
 static void signatures_that_are_none(void **state)
 {
-	static const char *const texts[] = { "", " ", "v1,", "v1", "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-		"v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=x",
+	static const char *const texts[] = { "", " ", "v1,", "v1",
+		"g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+		"v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+		"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=x",
 		"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OF=", "v1,====", "v1,g0hM9SsE", "v1,!" };
 	struct signature_key *key = key_of_whsec(vector_secret);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -206,7 +225,8 @@ static void secrets_that_are_none(void **state)
 		char bytes[64];
 		size_t n = 0;
 		struct xylem_reason reason = { "" };
-		assert_int_equal(signature_secret_decode(xylem_span_of(texts[i]), bytes, &n, &reason), -XYLEM_E_INVALID);
+		assert_int_equal(signature_secret_decode(xylem_span_of(texts[i]), bytes, &n, &reason),
+			-XYLEM_E_INVALID);
 		assert_true(reason.text[0]);
 	}
 }
