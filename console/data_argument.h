@@ -6,7 +6,10 @@
 #include <xylem/error.h>
 #include <xylem/option.h>
 
-/* Data handed in by a person or program, in one of three notations: any JSON value as it stands, text, base64. */
+/*
+ * Data handed in by a person or program, in one of three notations: any JSON value as it
+ * stands, text, base64.
+ */
 struct data_argument {
 	struct xylem_span json;
 	const char *text;
@@ -33,7 +36,10 @@ struct data_argument {
 		.summary = "The data as base64 (RFC 4648, 4), instead of `data`.", .example = "aGVsbG8="    \
 	}
 
-/* The bytes; absent when none was given. -XYLEM_E_INVALID when two were, or base64 is none. Borrows or is in the arena. */
+/*
+ * The bytes; absent when none was given. -XYLEM_E_INVALID when two were, or base64 is none.
+ * Borrows or is in the arena.
+ */
 int data_argument_read(const struct data_argument *payload, struct xylem_arena *arena,
 	struct xylem_span *ret_data, struct xylem_reason *reason);
 

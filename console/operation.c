@@ -56,7 +56,10 @@ static bool is_payload_option(const struct operation *operation, const char *nam
 	return true;
 }
 
-/* The arguments as one line of JSON, without data of messages: the audit says what was done, not what was in it. */
+/*
+ * The arguments as one line of JSON, without data of messages: the audit says what was done,
+ * not what was in it.
+ */
 static char *audit_arguments(
 	const struct operation *operation, const struct operation_caller *caller, const json_t *arguments)
 {

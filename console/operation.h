@@ -27,8 +27,9 @@ struct operation {
 	enum config_role role; /* the least that may */
 	bool unsafe;           /* changes something: POST, audited */
 	/*
-	 * Shows data of messages, which is audited too. The result is an object of `contenttype` and `data_text`
-	 * or `data_base64`; a face that can hands out the bytes themselves.
+	 * Shows data of messages, which is audited too. The result is an object of
+	 * `contenttype` and `data_text` or `data_base64`; a face that can hands out the bytes
+	 * themselves.
 	 */
 	bool payload;
 	const char *summary;                  /* one sentence */
@@ -50,9 +51,9 @@ const struct operation *operation_find(const char *name);
 
 /*
  * The operation of a method and a decoded path below /api/v1 (`lanes/orders/erp/pause`), and the value that
- * stands for its {x}. A value may hold slashes: of several that match, the one with the longest literal text is
- * taken. NULL: none; then *ret_allow is the method that the path would take, or NULL where it is unknown.
- * The value borrows `path`.
+ * stands for its {x}. A value may hold slashes: of several that match, the one with the
+ * longest literal text is taken. NULL: none; then *ret_allow is the method that the path would
+ * take, or NULL where it is unknown. The value borrows `path`.
  */
 const struct operation *operation_match(
 	const char *method, struct xylem_span path, struct xylem_span *ret_value, const char **ret_allow);

@@ -24,7 +24,10 @@
 #include <xylem/buffer.h>
 
 #define COALESCE_US 20000
-/* How long the bus is listened to after the last client left, for one that comes back with its Last-Event-ID. */
+/*
+ * How long the bus is listened to after the last client left, for one that comes back with its
+ * Last-Event-ID.
+ */
 #define LINGER_US 30000000
 #define CHUNK 16384
 #define TYPES_ALL ~0u

@@ -53,7 +53,10 @@ static int complain(const char *what, const char *name)
 	return CTL_USAGE;
 }
 
-/* The program's own options, which may stand anywhere. 1: it was one and took a value, 2: without value, 0: none. */
+/*
+ * The program's own options, which may stand anywhere. 1: it was one and took a value, 2:
+ * without value, 0: none.
+ */
 static int own_option(const char *name, const char *value, struct ctl_options *options)
 {
 	const struct {

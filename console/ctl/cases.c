@@ -198,7 +198,10 @@ static int run_editor(const char *path)
 	const char *editor = getenv("VISUAL") ? getenv("VISUAL") : getenv("EDITOR");
 	pid_t child = fork();
 	if (child == 0) {
-		/* The words of $EDITOR are the shell's to split; the path is an argument, never part of them. */
+		/*
+		 * The words of $EDITOR are the shell's to split; the path is an argument,
+		 * never part of them.
+		 */
 		char command[512];
 		snprintf(command, sizeof(command), "%s \"$1\"", editor ? editor : "vi");
 		execl("/bin/sh", "sh", "-c", command, "sh", path, (char *)NULL);

@@ -28,7 +28,10 @@ struct ctl_bus {
 	char url[256];
 	char token[300];
 };
-/* From options, environment, or the files that running buses leave. CTL_OK or CTL_USAGE with a message printed. */
+/*
+ * From options, environment, or the files that running buses leave. CTL_OK or CTL_USAGE with a
+ * message printed.
+ */
 int ctl_find_bus(const struct ctl_options *options, struct ctl_bus *ret_bus);
 
 /* --- Asking (client.c) ------------------------------------------------------------ */
@@ -91,7 +94,10 @@ struct arguments {
 int arguments_read(const struct command *command, int argc, char **argv, struct ctl_options *options,
 	struct arguments *ret_arguments);
 void arguments_finish(struct arguments *arguments);
-/* Gives words to the arguments that must be there and are not yet. CTL_USAGE if some are left over or missing. */
+/*
+ * Gives words to the arguments that must be there and are not yet. CTL_USAGE if some are left
+ * over or missing.
+ */
 int arguments_place(const struct command *command, struct arguments *arguments);
 /* Path with query, and for a POST the body. `@FILE` and `@-` are read. CTL_USAGE with a message. */
 int arguments_write(const struct command *command, const json_t *values, struct xylem_buffer *ret_target,
@@ -113,7 +119,10 @@ struct column {
 	const char *path; /* of the value in a row; dots go down */
 	enum { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_TIME, COLUMN_STATE, COLUMN_BYTES, COLUMN_SECONDS } kind;
 };
-/* `rows`: an array of objects. Columns end with a NULL title. The last one is cut at the edge of a terminal. */
+/*
+ * `rows`: an array of objects. Columns end with a NULL title. The last one is cut at the edge
+ * of a terminal.
+ */
 void table_show(const json_t *rows, const struct column *columns);
 bool table_colour(void);
 /* The colour of a state or outcome, or "". */

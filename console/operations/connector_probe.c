@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* probe: asks a connector now whether its other side is there and willing. An unwilling one is an answer, no error. */
+/*
+ * probe: asks a connector now whether its other side is there and willing. An unwilling one is
+ * an answer, no error.
+ */
 #include <base/clock.h>
 #include <console/operations/table.h>
 #include <console/view.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hospital data: the data of a case, byte for byte: as it failed, the draft that was made of it, or the original. */
+/*
+ * hospital data: the data of a case, byte for byte: as it failed, the draft that was made of
+ * it, or the original.
+ */
 #include <console/operations/table.h>
 #include <console/view.h>
 

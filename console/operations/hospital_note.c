@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hospital note: a sentence on a case for those who come after. It changes nothing else, so it names no version. */
+/*
+ * hospital note: a sentence on a case for those who come after. It changes nothing else, so it
+ * names no version.
+ */
 #include <console/operations/table.h>
 
 struct arguments {

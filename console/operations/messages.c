@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * search: finds messages, newest first, by what their envelope says, what became of them, or bytes anywhere in
- * them. A search by text reads the data of messages, so it asks for the right to see payload.
+ * search: finds messages, newest first, by what their envelope says, what became of them, or
+ * bytes anywhere in them. A search by text reads the data of messages, so it asks for the
+ * right to see payload.
  */
 #include <base/clock.h>
 #include <console/operations/table.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * publish: a new message by a person or program, acknowledged when it is on disk. Either a whole CloudEvent in
- * JSON (`event`), or data with the few attributes that matter. The rule: data is journaled byte for byte as it
- * was written.
+ * publish: a new message by a person or program, acknowledged when it is on disk. Either a
+ * whole CloudEvent in JSON (`event`), or data with the few attributes that matter. The rule:
+ * data is journaled byte for byte as it was written.
  */
 #include <console/operations/table.h>
 #include <console/data_argument.h>

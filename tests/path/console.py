@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The console on a whole bus: REST and xylemctl against a running xylemd, with a partner that refuses what is bad.
+"""The console on a whole bus: REST and xylemctl against a running xylemd.
+
+Its partner refuses what is bad.
 
 usage: console.py XYLEMD XYLEMCTL   (XYLEM_PLUGINS in the environment as for xylemd)
 """
@@ -76,7 +78,8 @@ routes:
   orders: {{ from: [shop], to: [partner, topic:news], deliver: {{ order: none }} }}
 """
         (folder / "xylem.yaml").write_text(self.text)
-        self.environment = {"XDG_RUNTIME_DIR": str(folder), "XYLEM_PLUGINS": os.path.abspath(os.environ.get("XYLEM_PLUGINS", "."))}
+        plugins = os.path.abspath(os.environ.get("XYLEM_PLUGINS", "."))
+        self.environment = {"XDG_RUNTIME_DIR": str(folder), "XYLEM_PLUGINS": plugins}
         self.process = None
 
     def start(self):
@@ -174,8 +177,8 @@ def t02_every_get_answers(bus, partner):
 def t03_a_message_is_found_with_its_bytes(bus, partner):
     data = b'{"price":19.990,"id":12345678901234567890,"tiny":1e-400}'
     handle = bus.post(data)
-    until("delivered to both", lambda: [one["outcome"] for one in bus.api("GET", "messages/" + handle)["lanes"]]
-          == ["delivered", "delivered"])
+    until("delivered to both", lambda: ["delivered", "delivered"] ==
+          [one["outcome"] for one in bus.api("GET", "messages/" + handle)["lanes"]])
     assert data in partner.taken
     status, head, body = bus.ask("GET", f"/api/v1/messages/{handle}/data", bus.admin())
     assert status == 200 and head["Content-Disposition"] == "attachment"
@@ -205,7 +208,8 @@ def t05_a_key_publishes_once(bus, partner):
     first = bus.api("POST", "publish", body, headers={"Idempotency-Key": '"key-1"'})
     again = bus.api("POST", "publish", body, headers={"Idempotency-Key": '"key-1"'})
     assert first == again
-    bus.api("POST", "publish", {"ingress": "shop", "data": 2}, status=422, headers={"Idempotency-Key": '"key-1"'})
+    other = {"ingress": "shop", "data": 2}
+    bus.api("POST", "publish", other, status=422, headers={"Idempotency-Key": '"key-1"'})
     bus.process.kill()
     bus.start()
     assert bus.api("POST", "publish", body, headers={"Idempotency-Key": '"key-1"'}) == first
@@ -302,7 +306,8 @@ def t12_xylemctl_for_scripts(bus, partner):
     bus.ctl("lanes", "--url", f"http://127.0.0.1:{ports.free()}", code=3)
     bus.ctl("lanes", code=4, environment={"XYLEM_TOKEN": "wrong"})
     bus.ctl("reload", code=1, environment={"XYLEM_TOKEN": TOKENS["viewer"]})
-    bus.ctl("lanes", "--data-folder", str(bus.folder / "data"), environment={"XDG_RUNTIME_DIR": "/nonexistent"})
+    elsewhere = {"XDG_RUNTIME_DIR": "/nonexistent"}
+    bus.ctl("lanes", "--data-folder", str(bus.folder / "data"), environment=elsewhere)
     data = bytes(range(256))
     handle = json.loads(bus.ctl("publish", "shop", "--json", given=data))["handle"]
     assert bus.ctl("data", handle).encode("utf-8", "surrogateescape") == data
@@ -351,7 +356,8 @@ def t15_stopping_ends_streams_and_leaves_nothing(bus, partner):
 
 
 def main():
-    cases = [(name, value) for name, value in sorted(globals().items()) if name[0] == "t" and name[1:3].isdigit()]
+    names = sorted(name for name in globals() if name[0] == "t" and name[1:3].isdigit())
+    cases = [(name, globals()[name]) for name in names]
     folder = pathlib.Path(tempfile.mkdtemp(prefix="xylem-path-console-"))
     partner = Partner()
     bus = Bus(folder, partner.server_address[1])

@@ -3,8 +3,8 @@
 #define TESTS_UNIT_CONSOLE_TEST_BUS_H
 
 /*
- * A bus for tests of the faces: the real configuration, catalogue, journal and hospital in a folder of its own,
- * and made-up lanes and connectors. The whole bus is tested by tests/path.
+ * A bus for tests of the faces: the real configuration, catalogue, journal and hospital in a
+ * folder of its own, and made-up lanes and connectors. The whole bus is tested by tests/path.
  */
 #include <fcntl.h>
 #include <ftw.h>
