@@ -13,7 +13,7 @@
  */
 struct jq_engine;
 
-/* Compiles. -XYLEM_E_INVALID with line and message, also for what a step may not do (read the environment, the clock ...). */
+/* Compiles. -XYLEM_E_INVALID with line and message, also for what a step may not do (the environment ...). */
 int jq_engine_new(const char *program, struct jq_engine **ret_engine, struct xylem_reason *reason);
 struct jq_engine *jq_engine_free(struct jq_engine *engine);
 

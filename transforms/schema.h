@@ -68,6 +68,9 @@ struct schema_file {
 int schema_file_new(struct schema_file **ret_file, struct xylem_span text, struct xylem_reason *reason);
 struct schema_file *schema_file_free(struct schema_file *file);
 
+/* A schema that leads back to itself about the same value; untouched if there is none. -XYLEM_E_MEMORY. */
+int schema_loop_find(const struct schema_file *file, const struct schema **ret_node);
+
 /* What one thread needs to check. */
 struct schema_worker;
 struct schema_worker *schema_worker_new(void);

@@ -4,7 +4,10 @@
 
 #include <xylem/json.h>
 
-/* As xylem_json_check(), with at most `depth` levels (up to XYLEM_JSON_DEPTH): for text that goes inside other text. */
+/*
+ * As xylem_json_check(), with at most `depth` levels (up to XYLEM_JSON_DEPTH):
+ * for text that goes inside other text.
+ */
 int json_check_within(struct xylem_span text, size_t depth, size_t *ret_offset, struct xylem_reason *reason);
 
 #endif

@@ -185,8 +185,8 @@ int xylem_json_int64(struct xylem_span value, int64_t *ret_number)
 
 static locale_t c_locale(void)
 {
-	static locale_t
-		locale; /* glibc's "C" is a constant object: making it takes no memory and every call gives the same */
+	/* glibc's "C" is a constant object: making it takes no memory, and every call gives the same. */
+	static locale_t locale;
 	locale_t known = __atomic_load_n(&locale, __ATOMIC_ACQUIRE);
 	if (!known) {
 		known = newlocale(LC_ALL_MASK, "C", (locale_t)0);

@@ -47,7 +47,7 @@ static inline unsigned scan_equal(__m128i block, char c)
 }
 #endif
 
-/* First byte that a string cannot hold as it stands, or that needs a closer look: quote, backslash, control, non-ASCII. */
+/* First byte that a string does not simply hold: quote, backslash, control character, non-ASCII. */
 static inline const char *scan_plain(const char *at, const char *end)
 {
 #ifdef __SSE2__

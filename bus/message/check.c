@@ -24,7 +24,7 @@ static bool point_allowed(uint32_t point)
 	       (point & 0xfffe) != 0xfffe;
 }
 
-/* True when the eight bytes are all in U+0020..7E: nearly all attributes are, and each message has a few hundred. */
+/* True when the eight bytes are all in U+0020..7E, as nearly all of an attribute are. */
 static bool eight_plain(const char *at)
 {
 	const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;

@@ -185,7 +185,7 @@ static bool head_read(struct reader *reader, struct xylem_message *message, unsi
 		(!varint_read(reader, &partition) || !varint_read(reader, &offset))) {
 		return false;
 	}
-	/* An extension takes two bytes at least: a count beyond that is a lie, found before anyone sizes by it. */
+	/* An extension takes two bytes at least: a count beyond that is found before anyone sizes by it. */
 	if ((bits & ~(unsigned)KNOWN_BITS) || partition > UINT32_MAX || !varint_read(reader, &count) ||
 		count > (uint64_t)(reader->end - reader->at) / 2) {
 		return false;

@@ -55,7 +55,7 @@ struct where_node {
 	int64_t index;
 };
 
-/* Expressions nest at most this deep, which bounds the stack of parser and evaluator; their text is at most this long. */
+/* How deep expressions nest, which bounds the stack of parser and evaluator, and how long they are. */
 #define WHERE_DEPTH_MAX 100
 #define WHERE_BYTES_MAX 16384
 

@@ -226,7 +226,7 @@ static void very_long_literals_are_rounded_once(void **state)
 	free(text);
 }
 
-/* Against the C library, over random digits and powers: the nearest double, and whether 17 digits give it back. */
+/* Against the C library, over random digits and powers: the nearest double, and whether it prints back. */
 static void random_literals_agree_with_strtod(void **state)
 {
 	uint64_t seed = 20261121;

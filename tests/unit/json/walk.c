@@ -108,7 +108,7 @@ static void containers_are_walked(void **state)
 	span_is(xylem_json_member(TEXT("{\"a\":1}"), TEXT("")), NULL);
 }
 
-/* A container is passed over many bytes at a time: brackets, quotes and backslashes at every place of such a stretch. */
+/* A container is passed over many bytes at a time: quotes and backslashes at every place of such a stretch. */
 static void containers_are_passed_over_at_any_offset(void **state)
 {
 	static const char *const inside[] = { "[\"]\\\"}\"]", "{\"a\\\\\":\"{[\"}",

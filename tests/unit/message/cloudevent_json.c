@@ -142,7 +142,7 @@ static void what_is_wrong_is_named(void **state)
 	xylem_arena_free(arena);
 }
 
-/* Data as deep as is allowed by itself does not fit inside an event: it goes as base64 and comes back whole. */
+/* The deepest data does not fit inside an event: it goes as base64 and comes back whole. */
 static void the_deepest_data_round_trips(void **state)
 {
 	char deep[2 * XYLEM_JSON_DEPTH];

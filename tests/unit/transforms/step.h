@@ -47,7 +47,7 @@ static inline void step_close(struct step *step)
 	xylem_arena_free(step->arena);
 }
 
-/* Applies to an event with this data (NULL: none), in memory of exactly its size, which must not be written to. */
+/* Applies to an event with this data (NULL: none), in memory of exactly its size, not to be written to. */
 static inline enum xylem_step_outcome step_run(struct step *step, const char *type, struct xylem_span data)
 {
 	char *copy = malloc(data.n ? data.n : 1);
