@@ -347,7 +347,7 @@ static int sink_open(void *context, int64_t timeout_us, void **ret_worker, struc
 	}
 	worker->instance = instance;
 	worker->timeout_us = timeout_us;
-	worker->delivery = delivery_new(xmpp_service_link(instance->service));
+	worker->delivery = delivery_new(&link_carrier, xmpp_service_link(instance->service));
 	if (worker->delivery == NULL) {
 		free(worker);
 		return -XYLEM_E_MEMORY;

@@ -27,7 +27,8 @@ struct slot {
 
 struct delivery {
 	uint32_t magic;
-	struct link *link;
+	const struct delivery_carrier *carrier;
+	void *link;
 	_Atomic bool interrupted;
 	int64_t deadline_us;
 	bool sent;
@@ -38,11 +39,12 @@ struct delivery {
 	size_t waiting; /* of all slots */
 };
 
-struct delivery *delivery_new(struct link *link)
+struct delivery *delivery_new(const struct delivery_carrier *carrier, void *link)
 {
 	struct delivery *delivery = calloc(1, sizeof(*delivery));
 	if (delivery != NULL) {
 		delivery->magic = DELIVERY_MAGIC;
+		delivery->carrier = carrier;
 		delivery->link = link;
 		pthread_mutex_init(&delivery->lock, NULL);
 		pthread_cond_init(&delivery->changed, NULL);
@@ -156,9 +158,9 @@ static int send_or_wait(struct delivery *delivery, struct xylem_span stanza, con
 {
 	int error;
 
-	while ((error = link_send(delivery->link, stanza, track, reason)) == -XYLEM_E_BUSY) {
-		link_flush(delivery->link);
-		error = link_wait_room(delivery->link, delivery->deadline_us, &delivery->interrupted);
+	while ((error = delivery->carrier->send(delivery->link, stanza, track, reason)) == -XYLEM_E_BUSY) {
+		delivery->carrier->flush(delivery->link);
+		error = delivery->carrier->wait_room(delivery->link, delivery->deadline_us, &delivery->interrupted);
 		if (error != 0) {
 			xylem_reason_set(reason, "the link has no room: %s", xylem_error_row(error)->text);
 			break;
@@ -205,17 +207,17 @@ static void await(struct delivery *delivery)
 
 static void give_up(struct delivery *delivery, struct slot *slot)
 {
-	struct link_state state;
+	char why[256];
 
-	link_forget(delivery->link, slot);
-	link_state(delivery->link, &state);
+	delivery->carrier->forget(delivery->link, slot);
+	bool up = delivery->carrier->up(delivery->link, why);
 	pthread_mutex_lock(&delivery->lock);
 	if (slot->waiting > 0 && atomic_load(&delivery->interrupted)) {
 		fail(slot, XYLEM_FAILURE_DOWN, "interrupted", "stopped before the server confirmed it");
-	} else if (slot->waiting > 0 && state.up) {
+	} else if (slot->waiting > 0 && up) {
 		fail(slot, XYLEM_FAILURE_BUSY, "xmpp-timeout", "the server did not confirm it in time");
 	} else if (slot->waiting > 0) {
-		fail(slot, XYLEM_FAILURE_DOWN, "xmpp-link", state.why);
+		fail(slot, XYLEM_FAILURE_DOWN, "xmpp-link", why);
 	}
 	delivery->waiting -= slot->waiting;
 	slot->waiting = 0;
@@ -233,7 +235,7 @@ static bool waits(struct delivery *delivery, const struct slot *slot)
 void delivery_end(struct delivery *delivery, struct xylem_result *results)
 {
 	if (delivery->sent) {
-		link_flush(delivery->link);
+		delivery->carrier->flush(delivery->link);
 		await(delivery);
 	}
 	for (size_t i = 0; i < delivery->n; i++) {

@@ -2,17 +2,29 @@
 #ifndef XMPP_DELIVERY_H
 #define XMPP_DELIVERY_H
 
+#include <stdatomic.h>
+
 #include <xylem/connector.h>
-#include <xmpp/link.h>
+#include <xmpp/outbox.h>
 
 /*
- * One deliver() call of a sink over the link: stanzas are sent for messages
- * (several for one message are possible) and waited for together. One thread;
- * delivery_interrupt() from any.
+ * One deliver() call of a sink over a connection that confirms by barriers:
+ * stanzas are sent for messages (several for one message are possible) and
+ * waited for together. One thread; delivery_interrupt() from any.
  */
 struct delivery;
 
-struct delivery *delivery_new(struct link *link);
+/* The connection: the component link, or a client's session. What each does: link.h. */
+struct delivery_carrier {
+	int (*send)(void *link, struct xylem_span stanza, const struct outbox_track *track,
+		struct xylem_reason *reason);
+	void (*flush)(void *link);
+	int (*wait_room)(void *link, int64_t deadline_mono_us, const _Atomic bool *interrupted);
+	void (*forget)(void *link, const void *context);
+	bool (*up)(void *link, char ret_why[256]);
+};
+
+struct delivery *delivery_new(const struct delivery_carrier *carrier, void *link);
 struct delivery *delivery_free(struct delivery *delivery);
 
 /* Begins a call with `n` messages, to end at the time. -XYLEM_E_MEMORY. */
@@ -21,9 +33,11 @@ int delivery_begin(struct delivery *delivery, size_t n, int64_t deadline_mono_us
  * Sends a stanza for message `i`, waiting for room. False: the link is down,
  * full past the deadline or interrupted; nothing further needs to be tried.
  */
-bool delivery_send(struct delivery *delivery, size_t i, struct xylem_span stanza, const char *id, const char *to);
+bool delivery_send(struct delivery *delivery, size_t i, struct xylem_span stanza, const char *id,
+	const char *to);
 /* The message fails without having been sent. */
-void delivery_fail(struct delivery *delivery, size_t i, enum xylem_failure failure, const char *code, const char *text);
+void delivery_fail(struct delivery *delivery, size_t i, enum xylem_failure failure, const char *code,
+	const char *text);
 /* Waits for the barrier, sets the results of the `n` messages, forgets what did not come in time. */
 void delivery_end(struct delivery *delivery, struct xylem_result *results);
 

@@ -1035,3 +1035,38 @@ void link_state(struct link *link, struct link_state *ret_state)
 	ret_state->unconfirmed = outbox_unconfirmed(link->outbox);
 	pthread_mutex_unlock(&link->lock);
 }
+
+/* --- For deliveries -------------------------------------------------------- */
+
+static int carrier_send(
+	void *link, struct xylem_span stanza, const struct outbox_track *track, struct xylem_reason *reason)
+{
+	return link_send(link, stanza, track, reason);
+}
+
+static void carrier_flush(void *link)
+{
+	link_flush(link);
+}
+
+static int carrier_wait_room(void *link, int64_t deadline_mono_us, const _Atomic bool *interrupted)
+{
+	return link_wait_room(link, deadline_mono_us, interrupted);
+}
+
+static void carrier_forget(void *link, const void *context)
+{
+	link_forget(link, context);
+}
+
+static bool carrier_up(void *link, char ret_why[256])
+{
+	struct link_state state;
+
+	link_state(link, &state);
+	memcpy(ret_why, state.why, sizeof(state.why));
+	return state.up;
+}
+
+const struct delivery_carrier link_carrier = { carrier_send, carrier_flush, carrier_wait_room, carrier_forget,
+	carrier_up };

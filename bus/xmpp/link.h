@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <xylem/error.h>
+#include <xmpp/delivery.h>
 #include <xmpp/outbox.h>
 #include <xmpp/xml.h>
 
@@ -89,5 +90,8 @@ struct link_state {
 	size_t queued_bytes, unconfirmed;
 };
 void link_state(struct link *link, struct link_state *ret_state);
+
+/* For delivery_new(); `link` is the struct link. */
+extern const struct delivery_carrier link_carrier;
 
 #endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONNECTORS_XMPP_SESSION_H
+#define CONNECTORS_XMPP_SESSION_H
+
+#include <strophe.h>
+
+#include <xmpp/delivery.h>
+
+/*
+ * An ordinary account's connection to its server, on libstrophe: one thread,
+ * one context, reconnecting by itself. The thread owns everything of libstrophe;
+ * others put stanzas into the outbox. Confirmation: a ping to the account's
+ * server, as on the component link.
+ */
+struct session;
+
+struct session_options {
+	const char *jid;          /* bare */
+	const char *resource;
+	struct xylem_span password;
+	const char *server;       /* HOST:PORT; NULL: by the domain's SRV records */
+	const char *ca;           /* file of certificates; NULL: the system's */
+	bool insecure_skip_verify;
+	bool plaintext;
+	int64_t priority;
+	/* On the session's thread; the stanza is valid until it returns. */
+	void (*message)(void *context, xmpp_stanza_t *message);
+	void (*changed)(void *context, bool up, const char *why);
+	void *context;
+};
+
+/* Copies what it needs. -XYLEM_E_MEMORY, -XYLEM_E_LIMIT (no descriptor below 1024 is left). */
+int session_new(struct session **ret_session, const struct session_options *options, struct xylem_reason *reason);
+int session_start(struct session *session, struct xylem_reason *reason);
+/* Sends what is queued (at most 2 s), logs out, ends the thread. */
+void session_stop(struct session *session);
+struct session *session_free(struct session *session);
+
+/* Sends once, without confirmation; dropped when not connected. Any thread. */
+void session_post(struct session *session, struct xylem_span stanza);
+
+/* For delivery_new(); `link` is the session. */
+extern const struct delivery_carrier session_carrier;
+
+bool session_up(struct session *session, char ret_why[256]);
+
+#endif
