@@ -108,6 +108,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(each_says_what_and_where) };
 	char folder[PATH_MAX];
+	/* What modules this machine could build is not the question here. */
+	setenv("XYLEM_PLUGINS", "/nonexistent", 1);
 	snprintf(folder, sizeof(folder), "%s/tests/unit/config",
 		getenv("XYLEM_SOURCE") ? getenv("XYLEM_SOURCE") : "");
 	if (chdir(folder) != 0) {
