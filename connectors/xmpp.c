@@ -523,7 +523,9 @@ static int claim(struct instance *instance, struct xylem_reason *reason)
 	instance->claimed = true;
 	struct link_state state;
 	link_state(xmpp_service_link(instance->service), &state);
-	on_changed(instance, state.up, state.why);
+	if (state.up || state.failures > 0) {
+		on_changed(instance, state.up, state.why);
+	}
 	return 0;
 }
 

@@ -45,7 +45,11 @@
 #define STANZA_MOST ((size_t)256 * 1024)
 #define QUEUE_HIGH ((size_t)1 << 20)
 #define BARRIER_US (20 * SECOND_US)
-#define IDLE_US (60 * SECOND_US)
+/*
+ * Debian's expat puts off parsing a tag that came in two reads until more comes, and libstrophe cannot
+ * tell it not to: a ping's answer brings what is stuck.
+ */
+#define IDLE_US (15 * SECOND_US)
 #define LOGIN_US (30 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 2)
 #define BACKOFF_MAX_US (60 * SECOND_US)

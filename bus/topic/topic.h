@@ -90,7 +90,8 @@ int topic_state(struct topics *topics, const char *name, struct topic_state *ret
  */
 typedef void (*topic_done)(void *context, int error);
 int topic_subscribe(struct topics *topics, const char *name, const char *jid, topic_done done, void *context);
-int topic_unsubscribe(struct topics *topics, const char *name, const char *jid, topic_done done, void *context);
+int topic_unsubscribe(struct topics *topics, const char *name, const char *jid, topic_done done,
+	void *context);
 bool topic_subscribed(struct topics *topics, const char *name, const char *jid);
 
 struct topic_subscription {
@@ -113,8 +114,8 @@ typedef bool (*topic_item)(void *context, struct xylem_span id, const struct xyl
 int topic_items(struct topics *topics, const char *name, size_t count, topic_item item, void *context,
 	struct xylem_reason *reason);
 /* One by its id; -XYLEM_E_NOT_FOUND. */
-int topic_item_get(struct topics *topics, const char *name, struct xylem_span id, topic_item item, void *context,
-	struct xylem_reason *reason);
+int topic_item_get(struct topics *topics, const char *name, struct xylem_span id, topic_item item,
+	void *context, struct xylem_reason *reason);
 
 /* Publishes; results and `done` as xylem_source_submit(). Check topic_check(TOPIC_PUBLISH) before. */
 int topic_publish(struct topics *topics, const char *name, const struct xylem_message *message,
@@ -143,7 +144,8 @@ struct topic_outlet {
 	void (*forget)(void *outlet, void *done_context);
 	void *outlet;
 };
-void topics_attach(struct topics *topics, const struct topic_outlet *outlet); /* NULL: detached; waits for calls under way */
+/* NULL: detached; waits for calls under way. */
+void topics_attach(struct topics *topics, const struct topic_outlet *outlet);
 
 /*
  * The fan-out as a sink, named `subscribers`, with no options: one instance

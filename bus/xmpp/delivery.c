@@ -160,7 +160,8 @@ static int send_or_wait(struct delivery *delivery, struct xylem_span stanza, con
 
 	while ((error = delivery->carrier->send(delivery->link, stanza, track, reason)) == -XYLEM_E_BUSY) {
 		delivery->carrier->flush(delivery->link);
-		error = delivery->carrier->wait_room(delivery->link, delivery->deadline_us, &delivery->interrupted);
+		error = delivery->carrier->wait_room(
+			delivery->link, delivery->deadline_us, &delivery->interrupted);
 		if (error != 0) {
 			xylem_reason_set(reason, "the link has no room: %s", xylem_error_row(error)->text);
 			break;

@@ -57,8 +57,8 @@ size_t outbox_gather(struct outbox *outbox, struct iovec *pieces, size_t room);
 void outbox_written(struct outbox *outbox, size_t n);
 
 /* An error stanza: marks the tracked one it answers. False: none does. */
-bool outbox_refused(struct outbox *outbox, struct xylem_span id, struct xylem_span from, struct xylem_span type,
-	struct xylem_span condition, struct xylem_span text);
+bool outbox_refused(struct outbox *outbox, struct xylem_span id, struct xylem_span from,
+	struct xylem_span type, struct xylem_span condition, struct xylem_span text);
 
 /*
  * The stream has ended. Untracked stanzas are dropped, tracked ones that are

@@ -2,7 +2,7 @@
 /*
  * What the bus is on XMPP: who may ask, and who answers.
  *
- *     stanza -> whose address -> who is asking -> feature (an IQ payload, a file each) or endpoint (a connector)
+ *     stanza -> whose address -> who is asking -> feature (a file each) or endpoint (a connector)
  *
  * Closed by default: a stranger gets disco#info of the domain and ping, and a
  * plain error for everything else, the same for an address that exists and for

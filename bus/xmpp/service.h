@@ -40,7 +40,7 @@ struct xmpp_service *xmpp_service_free(struct xmpp_service *service);
  */
 int xmpp_service_apply(struct xmpp_service *service, const struct config_view *view);
 
-/* The process's service, for connectors; set by main when `xmpp:` is configured, before connectors are opened. */
+/* The process's service, for connectors; set by main before connectors are opened. NULL: no `xmpp:`. */
 struct xmpp_service *xmpp_service_current(void);
 void xmpp_service_make_current(struct xmpp_service *service);
 

@@ -28,7 +28,7 @@
 #define NS_JSON "urn:xmpp:json:0"
 #define NS_XYLEM "urn:xylem:message:0"
 
-/* `<NAME type='' from='' to='' id=''`: the caller goes on with attributes or '>'. Absent ones are left out. */
+/* `<NAME type='' from='' to='' id=''`: the caller goes on with attributes or '>'. */
 void stanza_open(struct xylem_buffer *out, const char *name, const char *type, struct xylem_span from,
 	struct xylem_span to, struct xylem_span id);
 
@@ -37,10 +37,10 @@ struct stanza_error {
 	const char *type;        /* cancel, modify, auth, wait */
 	const char *condition;   /* RFC 6120, 8.3.3 */
 	const char *text;        /* for a person; NULL: none */
-	const char *application; /* a condition of another namespace, complete XML: `<closed-node xmlns='...'/>`; NULL */
+	const char *application; /* a condition of another namespace, as XML: `<closed-node xmlns='...'/>`; NULL */
 };
 
-/* The answers to `request`: from its `to`, to its `from`, with its id. A result is opened (with '>') by the one and ended by the other. */
+/* The answers to `request`: from its `to`, to its `from`, with its id. */
 void stanza_result_open(struct xylem_buffer *out, const struct xml_node *request);
 void stanza_result_close(struct xylem_buffer *out);
 /* Never for an error or result: false, and nothing is written (RFC 6120, 8.3.1). */

@@ -362,6 +362,10 @@ static void XMLCALL on_instruction(void *context, const XML_Char *target, const 
 static void set_handlers(struct stream *stream)
 {
 	XML_SetUserData(stream->parser, stream);
+#ifdef XYLEM_EXPAT_DEFERS
+	/* Otherwise a stanza whose last tag came in two pieces waits for the next one. The limit bounds the cost. */
+	XML_SetReparseDeferralEnabled(stream->parser, XML_FALSE);
+#endif
 	XML_SetReturnNSTriplet(stream->parser, 1);
 	XML_SetElementHandler(stream->parser, on_start, on_end);
 	XML_SetCharacterDataHandler(stream->parser, on_text);

@@ -30,6 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 sys.path.insert(0, str(TOP))
 from tests.peers import ports  # noqa: E402
+from tests.peers.kafka import Kafka  # noqa: E402
 from tests.peers.postgres import Postgres  # noqa: E402
 from tests.peers.process import PeerError, Process  # noqa: E402
 from tests.peers.prosody import Prosody  # noqa: E402
@@ -121,12 +122,10 @@ class World:
 
     def start(self):
         print("starting PostgreSQL, Prosody, Kafka, the partner and the bus ...", flush=True)
-        postgres = threading.Thread(target=self.start_postgres)
-        postgres.start()
+        self.start_postgres()
         self.start_prosody()
         self.start_kafka()
         self.start_partner()
-        postgres.join()
         self.start_bus()
         self.start_follower("alice", "orders", self.folder / "alice.jsonl")
         return self
@@ -149,9 +148,9 @@ class World:
 
     def start_kafka(self):
         if not self.brokers:
-            mock = self.begin("kafka", Process(["kcat", "-M", "1"], log=self.folder / "kafka.log",
-                                               stdin=subprocess.PIPE))
-            self.brokers = mock.wait_line(r"BROKERS=(\S+)", 30).group(1)
+            kafka = self.begin("kafka", Kafka(folder=self.folder / "kafka", mock=True).start())
+            kafka.create_topic("orders")
+            self.brokers = kafka.brokers
         # What is in the topic is read while it comes: the mock keeps little, and nothing after it stops.
         self.kafka_file = self.folder / "kafka.jsonl"
         out = open(self.kafka_file, "ab")

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stream reader and the writer: what survives, what is refused, and where the limits are. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <xylem/error.h>
+#include <xmpp/stream.h>
+
+#define HEADER                                                                                            \
+	"<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' " \
+	"id='1'>"
+#define LIMIT ((size_t)4096)
+
+struct seen {
+	struct xylem_buffer
+		text; /* the first child of each stanza, or the stanza where it has none, each on a line */
+	int stanzas, violations, headers, ends;
+	int last_violation;
+	char from[64];
+};
+
+static void on_header(void *context, const struct xml_node *header)
+{
+	struct seen *seen = context;
+	seen->headers++;
+	assert_true(xml_is(header, "http://etherx.jabber.org/streams", "stream"));
+}
+
+static void on_stanza(void *context, const struct xml_node *stanza, int violation)
+{
+	struct seen *seen = context;
+	struct xylem_span from = xml_attribute(stanza, "from");
+
+	seen->stanzas++;
+	seen->violations += violation != 0 ? 1 : 0;
+	seen->last_violation = violation;
+	snprintf(seen->from, sizeof(seen->from), "%.*s", (int)from.n, from.n > 0 ? from.at : "");
+	if (violation != 0) {
+		assert_null(stanza->first);
+		return;
+	}
+	const struct xml_node *child = xml_child(stanza, NULL, NULL);
+	xml_write(child != NULL ? child : stanza, &seen->text);
+	xylem_buffer_byte(&seen->text, '\n');
+}
+
+static void on_end(void *context)
+{
+	struct seen *seen = context;
+	seen->ends++;
+}
+
+static const struct stream_events events = { on_header, on_stanza, on_end };
+
+/* Feeds the text in pieces of `piece` bytes; what stream_feed() said last. */
+static int read_in_pieces(struct seen *seen, const char *text, size_t n, size_t piece)
+{
+	struct stream *stream = stream_new(LIMIT, &events, seen);
+	struct xylem_reason reason;
+	int error = 0;
+
+	assert_non_null(stream);
+	for (size_t at = 0; at < n && error == 0; at += piece) {
+		error = stream_feed(stream, xylem_span(text + at, n - at < piece ? n - at : piece), &reason);
+	}
+	if (error != 0) {
+		/* A stream that failed stays failed. */
+		assert_int_equal(stream_feed(stream, XYLEM_SPAN_LITERAL("<a/>"), &reason), error);
+	}
+	stream_free(stream);
+	return error;
+}
+
+/* --- What survives --------------------------------------------------------- */
+
+static const struct {
+	const char *stanza, *child; /* `child`: as it has to be written, to stand for itself */
+} kept[] = {
+	{ "<message><b xml:lang='de'>x</b></message>",
+		"<b xmlns='jabber:component:accept' xml:lang='de'>x</b>" },
+	{ "<message><b xmlns='u:x' xmlns:a='u:a' xmlns:b='u:b' a:t='1' b:t='2'/></message>",
+		"<b xmlns='u:x' xmlns:a='u:a' xmlns:b='u:b' a:t='1' b:t='2'/>" },
+	{ "<message><a xmlns='u:x'><b xmlns=''><c/></b></a></message>",
+		"<a xmlns='u:x'><b xmlns=''><c/></b></a>" },
+	{ "<message xmlns:p='u:p'><p:a><p:b p:c='1'/>p:qname</p:a></message>",
+		"<p:a xmlns='jabber:component:accept' xmlns:p='u:p'><p:b p:c='1'/>p:qname</p:a>" },
+	/* A prefix that the stanza declares, and the child declares anew. */
+	{ "<message xmlns:p='u:p'><p:a xmlns:p='u:q'/></message>",
+		"<p:a xmlns='jabber:component:accept' xmlns:p='u:q'/>" },
+	/* A prefix of the stream's header. */
+	{ "<message><stream:a/></message>", "<stream:a xmlns='jabber:component:accept' "
+					    "xmlns:stream='http://etherx.jabber.org/streams'/>" },
+	{ "<message><a xmlns='u:x' stream:b='1'/></message>",
+		"<a xmlns='u:x' xmlns:stream='http://etherx.jabber.org/streams' stream:b='1'/>" },
+	{ "<message><a xmlns='u'><![CDATA[<b>&amp;]]>]]&gt;</a></message>",
+		"<a xmlns='u'>&lt;b>&amp;amp;]]&gt;</a>" },
+	{ "<message><a xmlns='u'>&lt;&gt;&amp;&apos;&quot;&#65;&#x1F600;</a></message>",
+		"<a xmlns='u'>&lt;>&amp;'\"A\xF0\x9F\x98\x80</a>" },
+	{ "<message><a xmlns='u' b='&quot;&apos;&lt;&#9;&#10;&#13;'>x&#13;\ny</a></message>",
+		"<a xmlns='u' b='\"&apos;&lt;&#9;&#10;&#13;'>x&#13;\ny</a>" },
+	{ "<message><a xmlns='u'>one<b/>two<c>three</c>four</a></message>",
+		"<a xmlns='u'>one<b/>two<c>three</c>four</a>" },
+	{ "<message><p:a xmlns:p='u'><b xmlns='v'/></p:a></message>",
+		"<p:a xmlns='jabber:component:accept' xmlns:p='u'><b xmlns='v'/></p:a>" },
+	{ "<message><a xmlns='u'>]] ></a></message>", "<a xmlns='u'>]] ></a>" },
+};
+
+static void keeps_what_it_reads(void **state)
+{
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		for (size_t piece = 1; piece < 200; piece = piece * 3 + 1) {
+			struct seen seen = { 0 };
+			XYLEM_BUFFER_SCOPED text = { 0 };
+			xylem_buffer_format(
+				&text, "<?xml version='1.0'?>" HEADER "%s</stream:stream>", kept[i].stanza);
+			assert_int_equal(read_in_pieces(&seen, text.bytes, text.n, piece), 0);
+			assert_int_equal(seen.stanzas, 1);
+			assert_int_equal(seen.headers, 1);
+			assert_int_equal(seen.ends, 1);
+			xylem_buffer_byte(&seen.text, '\0');
+			XYLEM_BUFFER_SCOPED expected = { 0 };
+			xylem_buffer_format(&expected, "%s\n", kept[i].child);
+			xylem_buffer_byte(&expected, '\0');
+			assert_string_equal(seen.text.bytes, expected.bytes);
+			xylem_buffer_finish(&seen.text);
+		}
+	}
+}
+
+/* What was written, read again inside another stanza, is written the same. */
+static void writes_what_it_reads_again(void **state)
+{
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		struct seen seen = { 0 };
+		XYLEM_BUFFER_SCOPED text = { 0 };
+		XYLEM_BUFFER_SCOPED expected = { 0 };
+		xylem_buffer_format(&text, HEADER "<iq xmlns='u:y'>%s</iq>", kept[i].child);
+		assert_int_equal(read_in_pieces(&seen, text.bytes, text.n, text.n), 0);
+		xylem_buffer_format(&expected, "%s\n", kept[i].child);
+		assert_true(
+			xylem_span_equal(xylem_buffer_borrow(&seen.text), xylem_buffer_borrow(&expected)));
+		xylem_buffer_finish(&seen.text);
+	}
+}
+
+/* --- What ends a stream ----------------------------------------------------- */
+
+static void refuses_what_a_stream_must_not_have(void **state)
+{
+	static const char *const refused[] = {
+		"<!DOCTYPE a [<!ENTITY b 'c'>]>" HEADER "<message/>",
+		HEADER "<!-- a comment --><message/>",
+		HEADER "<message><!-- a comment --></message>",
+		HEADER "<message><?php echo 1 ?></message>",
+		HEADER "text<message/>",
+		HEADER "<message>&unknown;</message>",
+		HEADER "<message>\x01</message>",
+		HEADER "<message>&#1;</message>",
+		HEADER "<message>\xFF</message>",
+		HEADER "<message>\xED\xA0\x80</message>",
+		HEADER "<message a='1' a='2'/>",
+		HEADER "<message><x:a/></message>",
+		HEADER "<message></iq>",
+		"no XML at all <",
+	};
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		struct seen seen = { 0 };
+		assert_int_equal(read_in_pieces(&seen, refused[i], strlen(refused[i]), 7), -XYLEM_E_INVALID);
+		xylem_buffer_finish(&seen.text);
+	}
+}
+
+/* --- Limits ------------------------------------------------------------------ */
+
+static void make_nested(struct xylem_buffer *out, int depth)
+{
+	xylem_buffer_text(out, HEADER "<message from='a@b'>");
+	for (int i = 1; i < depth; i++) {
+		xylem_buffer_text(out, "<a>");
+	}
+	for (int i = 1; i < depth; i++) {
+		xylem_buffer_text(out, "</a>");
+	}
+	xylem_buffer_text(out, "</message><message/>");
+}
+
+static void make_attributes(struct xylem_buffer *out, int n)
+{
+	xylem_buffer_text(out, HEADER "<message from='a@b'><a");
+	for (int i = 0; i < n; i++) {
+		xylem_buffer_format(out, " b%d=''", i);
+	}
+	xylem_buffer_text(out, "/></message><message/>");
+}
+
+static void make_sized(struct xylem_buffer *out, int n)
+{
+	const size_t frame = strlen("<message from='a@b'></message>");
+	xylem_buffer_text(out, HEADER "<message from='a@b'>");
+	for (size_t i = frame; i < (size_t)n; i++) {
+		xylem_buffer_byte(out, 'x');
+	}
+	xylem_buffer_text(out, "</message><message/>");
+}
+
+static void limits_cost_one_stanza_and_not_the_stream(void **state)
+{
+	static const struct {
+		void (*make)(struct xylem_buffer *out, int n);
+		int most, violation;
+	} limits[] = {
+		{ make_nested, STREAM_DEPTH, -XYLEM_E_LIMIT },
+		{ make_attributes, STREAM_ATTRIBUTES, -XYLEM_E_LIMIT },
+		{ make_sized, (int)LIMIT, -XYLEM_E_TOO_LARGE },
+	};
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		for (int over = -1; over <= 1; over++) {
+			struct seen seen = { 0 };
+			XYLEM_BUFFER_SCOPED text = { 0 };
+			limits[i].make(&text, limits[i].most + over);
+			assert_int_equal(read_in_pieces(&seen, text.bytes, text.n, 1000), 0);
+			assert_int_equal(seen.stanzas, 2);
+			assert_int_equal(seen.violations, over > 0 ? 1 : 0);
+			xylem_buffer_finish(&seen.text);
+			seen = (struct seen){ 0 };
+			/* The sender is known when it has to be told. */
+			xylem_buffer_cut(&text, text.n - strlen("<message/>"));
+			assert_int_equal(read_in_pieces(&seen, text.bytes, text.n, 1000), 0);
+			assert_int_equal(seen.last_violation, over > 0 ? limits[i].violation : 0);
+			assert_string_equal(seen.from, "a@b");
+			xylem_buffer_finish(&seen.text);
+		}
+	}
+}
+
+static void a_deep_or_endless_stanza_costs_no_memory(void **state)
+{
+	struct seen seen = { 0 };
+	XYLEM_BUFFER_SCOPED text = { 0 };
+
+	xylem_buffer_text(&text, HEADER "<message>");
+	for (int i = 0; i < 50000; i++) {
+		xylem_buffer_text(&text, "<a>&quot;");
+	}
+	for (int i = 0; i < 50000; i++) {
+		xylem_buffer_text(&text, "</a>");
+	}
+	xylem_buffer_text(&text, "</message><message/>");
+	assert_int_equal(read_in_pieces(&seen, text.bytes, text.n, 4096), 0);
+	assert_int_equal(seen.stanzas, 2);
+	assert_int_equal(seen.violations, 1);
+	xylem_buffer_finish(&seen.text);
+
+	/* One tag without end is more than anybody waits for. */
+	xylem_buffer_clear(&text);
+	xylem_buffer_text(&text, HEADER "<message a='");
+	for (int i = 0; i < 200000; i++) {
+		xylem_buffer_byte(&text, 'x');
+	}
+	assert_int_equal(read_in_pieces(&seen, text.bytes, text.n, 4096), -XYLEM_E_TOO_LARGE);
+	xylem_buffer_finish(&seen.text);
+}
+
+static void white_space_between_stanzas_is_no_stanza(void **state)
+{
+	struct seen seen = { 0 };
+	XYLEM_BUFFER_SCOPED text = { 0 };
+
+	xylem_buffer_text(&text, HEADER);
+	for (int i = 0; i < 3 * (int)LIMIT; i++) {
+		xylem_buffer_text(&text, i % 7 != 0 ? " " : "\r\n\t");
+	}
+	xylem_buffer_text(&text, "<message/>");
+	assert_int_equal(read_in_pieces(&seen, text.bytes, text.n, 100), 0);
+	assert_int_equal(seen.stanzas, 1);
+	assert_int_equal(seen.violations, 0);
+	xylem_buffer_finish(&seen.text);
+}
+
+/* --- Characters --------------------------------------------------------------- */
+
+static void checks_characters(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		int bad; /* offset; -1: all good */
+	} cases[] = {
+		{ "", 0, -1 },
+		{ "plain\t\r\n", 8, -1 },
+		{ "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", 9, -1 },
+		{ "\xEF\xBF\xBD\xEE\x80\x80\xED\x9F\xBF\xF4\x8F\xBF\xBF", 13, -1 },
+		{ "a\0b", 3, 1 },
+		{ "\x01", 1, 0 },
+		{ "ab\x1F", 3, 2 },
+		{ "\x7F", 1, -1 },
+		{ "\xEF\xBF\xBE", 3, 0 },
+		{ "\xEF\xBF\xBF", 3, 0 },
+		{ "\xED\xA0\x80", 3, 0 },
+		{ "\xC0\x80", 2, 0 },
+		{ "\xE0\x80\x80", 3, 0 },
+		{ "\xF0\x80\x80\x80", 4, 0 },
+		{ "\xF4\x90\x80\x80", 4, 0 },
+		{ "x\xE2\x82", 3, 1 },
+		{ "\x80", 1, 0 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t at = 99;
+		bool good = xml_check(xylem_span(cases[i].bytes, cases[i].n), &at);
+		assert_int_equal(good, cases[i].bad < 0);
+		assert_int_equal(at, good ? 99 : (size_t)cases[i].bad);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keeps_what_it_reads),
+		cmocka_unit_test(writes_what_it_reads_again),
+		cmocka_unit_test(refuses_what_a_stream_must_not_have),
+		cmocka_unit_test(limits_cost_one_stanza_and_not_the_stream),
+		cmocka_unit_test(a_deep_or_endless_stanza_costs_no_memory),
+		cmocka_unit_test(white_space_between_stanzas_is_no_stanza),
+		cmocka_unit_test(checks_characters),
+	};
+	stream_free(NULL);
+	return cmocka_run_group_tests_name("xmpp xml", tests, NULL, NULL);
+}
