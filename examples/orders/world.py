@@ -55,16 +55,23 @@ def order(number):
 class UnprivilegedProsody(Prosody):
     """Prosody as its own account where we are root."""
 
+    account = "prosody" if os.geteuid() == 0 else None
+
+    def hand_over(self):
+        for path in [self.folder, *self.folder.rglob("*")] if self.account else ():
+            shutil.chown(path, self.account, self.account)
+
     def start(self):
         config = self._write_config()
-        user = "prosody" if os.geteuid() == 0 else None
-        if user:
-            for path in [self.folder, *self.folder.rglob("*")]:
-                shutil.chown(path, user, user)
-        self.process = Process(["prosody", "--config", config], log=self.folder / "log", user=user, cwd="/")
+        self.hand_over()
+        self.process = Process(["prosody", "--config", config], log=self.folder / "log", user=self.account, cwd="/")
         self.process.wait_port(self.client_port, 30)
         self.process.wait_port(self.component_port, 30)
         return self
+
+    def register(self, user, password):
+        super().register(user, password)
+        self.hand_over()
 
 
 def eventually(what, condition, deadline=60.0):
@@ -203,10 +210,10 @@ class World:
 
     def ctl(self, *words):
         done = subprocess.run([self.build / "console/ctl/xylemctl", "--url", self.url, "--token-file",
-                               self.folder / "ops.token", "--json", *words], capture_output=True, text=True, check=False)
+                               self.folder / "ops.token", *words], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise PeerError(f"xylemctl {' '.join(words)}: {done.stderr.strip()}")
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        return done.stdout
 
     def send(self, number):
         body = json.dumps(order(number)).encode()
@@ -235,7 +242,8 @@ class World:
                 "partner": (len(set(partner)), len(partner) - len(set(partner)))}
 
     def cases(self):
-        return (self.operation("hospital/cases") or {}).get("cases", [])
+        found = (self.operation("hospital/cases") or {}).get("cases", [])
+        return sorted(found, key=lambda case: case["case"])
 
     def wait_counts(self, wanted):
         try:
@@ -253,7 +261,7 @@ def show(title, counts, cases):
     print(f"  {'hospital':<16} {len(cases):>4} cases")
     for case in cases:
         where = case["route"] + (f"/{case['destination']}" if case.get("destination") else " (all destinations)")
-        print(f"    case {case['number']}: {where}, {case['stage']}: {case['reason']}")
+        print(f"    case {case['case']}: {where}, {case['stage']}: {case['reason']}")
 
 
 def show_where(world):
@@ -283,8 +291,8 @@ def send_orders(world):
 def repair(world):
     """Each case as a person would: look, mend what is wrong, replay."""
     for case in world.cases():
-        number = str(case["number"])
-        data = world.ctl("hospital", "data", number)
+        number = str(case['case'])
+        data = json.loads(world.ctl("hospital", "data", number))
         print(f"  case {number}: ", end="")
         if not case.get("destination"):
             data["order"]["lines"][0]["qty"] = 1
@@ -299,7 +307,7 @@ def repair(world):
             print("the country is mended for the partner, and the order replayed to it")
         edited = world.folder / f"case-{number}.json"
         edited.write_text(json.dumps(data))
-        world.ctl("hospital", "edit", number, "--file", str(edited))
+        world.ctl("hospital", "edit", number, str(edited))
         world.ctl("hospital", "replay", number)
 
 
