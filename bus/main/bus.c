@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <base/clock.h>
 #include <base/logging.h>
@@ -78,7 +79,13 @@ static int folders_make(const char *path, struct xylem_reason *reason)
 
 static int data_start(struct bus *bus, struct xylem_reason *reason)
 {
-	return folders_make(view_of(bus)->bus->data, reason);
+	const char *folder = view_of(bus)->bus->data;
+	int error = folders_make(folder, reason);
+	if (!error && access(folder, W_OK | X_OK) != 0) {
+		xylem_reason_set(reason, "the folder %.300s cannot be written: %s", folder, strerror(errno));
+		error = -XYLEM_E_IO;
+	}
+	return error;
 }
 
 /* --- Journal and catalogue ----------------------------------------------------- */
