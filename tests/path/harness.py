@@ -478,7 +478,7 @@ class Load:
                 with self._lock:
                     self.statuses["refused" if refused else "cut"] += 1
                     self.unanswered += not refused
-                    self.failed.append((identity, repr(error)))
+                    self.failed.append((identity, sent_at, repr(error)))
                 connection.close()
                 connection, n = self.bus.connection(), n + 1
                 continue
@@ -486,7 +486,7 @@ class Load:
                 with self._lock:
                     self.statuses["cut"] += 1
                     self.unanswered += 1
-                    self.failed.append((identity, repr(error)))
+                    self.failed.append((identity, sent_at, repr(error)))
                 connection.close()
                 connection, n = self.bus.connection(), n + 1
                 continue
@@ -524,6 +524,7 @@ def in_order(sink, sent=None):
 
 def nothing_lost(sink, sent, deadline=DEADLINE):
     """Waits for every acknowledged message; the number of duplicates. Foreign ids are a failure."""
+    assert sent, "nothing was acknowledged: there was no load"
     sink.wait_ids([one.id for one in sent], deadline)
     return in_order(sink)
 
