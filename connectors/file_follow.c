@@ -324,21 +324,20 @@ static void file_drop(struct follow *follow)
 	follow->fd = -1;
 }
 
-/* Is the file behind the path still the one that is open? Shorter than what was read is another one too. */
+/* Is the file behind the path still the one that is open? */
 static bool file_same(const struct follow *follow)
 {
 	struct stat named, open_one;
 	if (fstat(follow->fd, &open_one) < 0 || stat(follow->rules->path, &named) < 0) {
 		return true; /* moved away, and the new one not there yet */
 	}
-	return named.st_ino == open_one.st_ino && named.st_dev == open_one.st_dev &&
-	       (uint64_t)open_one.st_size >= follow->position.offset;
+	return named.st_ino == open_one.st_ino && named.st_dev == open_one.st_dev;
 }
 
+/* Shorter than what was read, or with another beginning: written anew under the same inode. */
 static bool file_truncated(const struct follow *follow)
 {
-	struct stat status;
-	return fstat(follow->fd, &status) == 0 && (uint64_t)status.st_size < follow->position.offset;
+	return !file_position_fits(&follow->position, follow->fd);
 }
 
 /* A file in the folder of the path that the position fits; -1 if there is none. */

@@ -35,8 +35,8 @@ int file_position_parse(struct xylem_span text, struct file_position *ret_positi
 		"xylem-file-1 %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu32 " %" SCNx32 " %36[0-9a-f-]\n%n",
 		&position.device, &position.inode, &position.offset, &position.head_n, &position.head_sum,
 		position.generation, &end);
-	if (read != 6 || (size_t)end != text.n || strlen(position.generation) != 36 ||
-		position.head_n > FILE_POSITION_HEAD) {
+	if (read != 6 || (size_t)end != text.n || line[text.n - 1] != '\n' ||
+		strlen(position.generation) != 36 || position.head_n > FILE_POSITION_HEAD) {
 		return -XYLEM_E_INVALID;
 	}
 	*ret_position = position;
