@@ -98,7 +98,8 @@ static void wake(struct session *session)
 static void on_log(void *context, xmpp_log_level_t level, const char *area, const char *text)
 {
 	struct session *session = context;
-	if (level >= XMPP_LEVEL_ERROR) {
+	/* The first says most: later ones tell what followed from it. */
+	if (level >= XMPP_LEVEL_ERROR && session->hint[0] == '\0') {
 		snprintf(session->hint, sizeof(session->hint), "%s", text);
 	}
 }
@@ -132,8 +133,15 @@ static bool reserve_low(struct session *session)
 	return session->low_fd >= 0;
 }
 
-/* The callback below gets no context; the session's thread has but one. */
+/* The callbacks below get no context; a session's thread has but one. */
 static __thread struct session *session_here;
+
+static int on_bad_certificate(const xmpp_tlscert_t *certificate, const char *const why)
+{
+	snprintf(session_here->hint, sizeof(session_here->hint),
+		"the server's certificate is not to be trusted: %s", why);
+	return 0;
+}
 
 /* Before connect(): the socket takes the place of the reserved descriptor, in one step. */
 static int on_socket(xmpp_conn_t *conn, void *pointer)
@@ -612,6 +620,7 @@ static bool connect_now(struct session *session)
 	}
 	(void)xmpp_conn_set_flags(session->conn, flags_of(session));
 	xmpp_conn_set_sockopt_callback(session->conn, on_socket);
+	xmpp_conn_set_certfail_handler(session->conn, on_bad_certificate);
 	int error = xmpp_connect_client(session->conn, session->host, session->port, on_connection, session);
 	if (error != XMPP_EOK && session->hint[0] == '\0') {
 		snprintf(session->hint, sizeof(session->hint), "cannot connect");

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <base/clock.h>
 #include <xmpp/delivery.h>
@@ -23,6 +24,7 @@ struct slot {
 	struct delivery *delivery;
 	struct xylem_result result;
 	size_t waiting;
+	bool person; /* sent to an address with a local part */
 };
 
 struct delivery {
@@ -104,6 +106,18 @@ static void fail(struct slot *slot, enum xylem_failure failure, const char *code
 	}
 }
 
+/*
+ * A domain that is unavailable is down. An account that is, most likely does
+ * not exist, or its server stores nothing: nobody waits for it for ever.
+ */
+static enum xylem_failure failure_of(const struct slot *slot, const struct link_outcome *outcome)
+{
+	if (slot->person && strcmp(outcome->condition, "service-unavailable") == 0) {
+		return XYLEM_FAILURE_BUSY;
+	}
+	return xylem_failure_of_xmpp(outcome->type, outcome->condition);
+}
+
 static void judge(struct slot *slot, const struct link_outcome *outcome)
 {
 	char code[64], text[320];
@@ -112,7 +126,7 @@ static void judge(struct slot *slot, const struct link_outcome *outcome)
 		snprintf(code, sizeof(code), "xmpp-%s", outcome->condition);
 		snprintf(text, sizeof(text), "%s%s%s", outcome->condition,
 			outcome->text[0] != '\0' ? ": " : "", outcome->text);
-		fail(slot, xylem_failure_of_xmpp(outcome->type, outcome->condition), code, text);
+		fail(slot, failure_of(slot, outcome), code, text);
 	} else if (outcome->error == -XYLEM_E_INVALID) {
 		snprintf(code, sizeof(code), "xmpp-stream-%s", outcome->condition);
 		fail(slot, XYLEM_FAILURE_WRONG, code, outcome->text);
@@ -176,6 +190,7 @@ bool delivery_send(
 	struct outbox_track track = { id, to, confirmed, &delivery->slots[i] };
 	struct xylem_reason reason = { "" };
 
+	delivery->slots[i].person = strchr(to, '@') != NULL;
 	count(delivery, i, true);
 	int error = send_or_wait(delivery, stanza, &track, &reason);
 	if (error == 0) {

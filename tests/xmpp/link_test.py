@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The component link against a real server: link_test.py DRIVER prosody|ejabberd
+
+What a barrier confirms, what comes back as an error, what is sent again after a
+lost connection, and that one stanza the server does not bear costs only itself.
+"""
+import os
+import pathlib
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from tests.peers import ports  # noqa: E402
+from tests.peers.ejabberd import Ejabberd  # noqa: E402
+from tests.peers.prosody import Prosody  # noqa: E402
+from tests.xmpp import tap  # noqa: E402
+
+DRIVER = sys.argv[1]
+SERVER = {"prosody": Prosody, "ejabberd": Ejabberd}[sys.argv[2]]
+LIMIT = 65536  # of the server
+
+
+class Driver:
+    """link_driver as a child: commands in, lines out."""
+
+    def __init__(self, port, secret="s3cret", limit=4 * LIMIT, domain="bus.example.com"):
+        self.child = subprocess.Popen([DRIVER, f"127.0.0.1:{port}", domain, str(limit)],
+                                      env=dict(os.environ, LINK_SECRET=secret), text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.child.stdout:
+            self.lines.put(line.rstrip("\n"))
+
+    def tell(self, *commands):
+        self.child.stdin.write("".join(c + "\n" for c in commands))
+        self.child.stdin.flush()
+
+    def until(self, word, count=1, deadline=30):
+        """Reads on until `count` lines began with the word; those lines."""
+        found, end = [], time.monotonic() + deadline
+        while len(found) < count:
+            try:
+                line = self.lines.get(timeout=max(0.01, end - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no {word!r} ({len(found)} of {count}) in {deadline} s") from None
+            if line.split(" ")[0] == word:
+                found.append(line)
+        return found if count > 1 else found[0]
+
+    def state(self):
+        self.tell("state")
+        return dict(pair.split("=") for pair in self.until("state").split(" ")[1:])
+
+    def close(self):
+        if self.child.poll() is None:
+            self.tell("quit")
+        status = self.child.wait(20)
+        self.child.stdin.close()
+        self.child.stdout.close()
+        return status
+
+
+class Proxy:
+    """A TCP relay that can be cut, to lose a connection without touching the server."""
+
+    def __init__(self, target):
+        self.target, self.pairs = target, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.deaf = threading.Event()  # set: what comes from the server is lost
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target))
+            self.pairs.append((client, server))
+            threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
+            threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
+
+    def _pump(self, source, sink, from_server):
+        try:
+            while data := source.recv(65536):
+                if not (from_server and self.deaf.is_set()):
+                    sink.sendall(data)
+        except OSError:
+            pass
+        for one in (source, sink):
+            try:
+                one.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        for pair in self.pairs:
+            for one in pair:
+                try:
+                    one.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+        self.pairs = []
+
+    def close(self):
+        self.cut()
+        self.listener.close()
+
+
+class LinkTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = SERVER(stanza_limit=LIMIT)
+        cls.server.start()
+        cls.server.register("alice", "pw")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.__exit__()
+
+    def driver(self, port=None, **options):
+        driver = Driver(port or self.server.component_port, **options)
+        self.addCleanup(driver.close)
+        return driver
+
+    def test_01_connects(self):
+        driver = self.driver()
+        self.assertEqual(driver.until("up"), "up ")
+        self.assertEqual(driver.close(), 0)
+
+    def test_02_wrong_secret_is_said(self):
+        driver = self.driver(secret="wrong")
+        self.assertIn("not-authorized", driver.until("down"))
+
+    def test_03_barrier_confirms_and_errors_come_before_it(self):
+        driver = self.driver()
+        driver.until("up")
+        driver.tell("send a alice@example.com normal 10", "send b nobody@example.com chat 10",
+                    "send c alice@example.com chat 10", "flush")
+        self.assertEqual(driver.until("settled", 3),
+                         ["settled a ok - -", "settled b unprocessable cancel service-unavailable",
+                          "settled c ok - -"])
+
+    def test_04_many_in_order(self):
+        driver = self.driver()
+        driver.until("up")
+        driver.tell(*[f"send m{i} nobody@example.com normal 200" for i in range(3000)], "flush")
+        settled = driver.until("settled", 3000, 120)
+        self.assertEqual([line.split(" ")[1] for line in settled], [f"m{i}" for i in range(3000)])
+        self.assertEqual({line.split(" ", 2)[2] for line in settled}, {"unprocessable cancel service-unavailable"})
+
+    def test_05_refused_before_it_reaches_the_stream(self):
+        driver = self.driver()
+        driver.until("up")
+        driver.tell("raw x alice@example.com <message to='alice@example.com'><body>\x02</body></message>",
+                    "send y alice@example.com normal 300000")
+        self.assertEqual(driver.until("refused", 2), ["refused x invalid", "refused y too-large"])
+        driver.tell("send z alice@example.com normal 1", "flush")
+        self.assertEqual(driver.until("settled"), "settled z ok - -")
+        self.assertEqual(driver.state()["connects"], "1")
+
+    def test_06_one_that_the_server_does_not_bear_costs_itself(self):
+        driver = self.driver()
+        driver.until("up")
+        # The driver's limit is above the server's: the server closes the stream.
+        commands = [f"send g{i} alice@example.com normal 100" for i in range(20)]
+        commands.insert(10, f"send bad alice@example.com normal {3 * LIMIT}")
+        driver.tell(*commands, "flush")
+        settled = dict(line.split(" ", 2)[1:] for line in driver.until("settled", 21, 60))
+        self.assertTrue(settled.pop("bad").startswith("invalid modify "))
+        self.assertEqual(set(settled.values()), {"ok - -"})
+        self.assertGreaterEqual(int(driver.state()["connects"]), 2)
+
+    def test_07_lost_connection_sends_again(self):
+        proxy = Proxy(self.server.component_port)
+        self.addCleanup(proxy.close)
+        driver = self.driver(port=proxy.port)
+        driver.until("up")
+        proxy.deaf.set()  # the server gets them, its confirmation is lost
+        driver.tell(*[f"send r{i} alice@example.com normal 100" for i in range(50)], "flush")
+        while int(driver.state()["unconfirmed"]) != 50:
+            pass
+        proxy.deaf.clear()
+        proxy.cut()
+        driver.until("down")
+        settled = driver.until("settled", 50, 60)
+        self.assertEqual([line.split(" ")[1] for line in settled], [f"r{i}" for i in range(50)])
+        self.assertEqual(driver.state()["unconfirmed"], "0")
+
+    def test_08_server_restart(self):
+        driver = self.driver()
+        driver.until("up")
+        self.server.kill()
+        driver.until("down")
+        driver.tell("send n alice@example.com normal 1")
+        self.assertEqual(driver.until("refused"), "refused n unreachable")
+        self.server.start()
+        driver.until("up", deadline=90)
+        driver.tell("send o alice@example.com normal 1", "flush")
+        self.assertEqual(driver.until("settled"), "settled o ok - -")
+
+    def test_09_nobody_there_yet(self):
+        port = ports.free()
+        driver = self.driver(port=port)
+        self.assertIn("refused", driver.until("down"))
+
+
+if __name__ == "__main__":
+    tap.run(LinkTest)
