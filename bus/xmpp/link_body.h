@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XMPP_LINK_BODY_H
+#define XMPP_LINK_BODY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <metrics/metrics.h>
+#include <xmpp/link.h>
+#include <xmpp/stream.h>
+
+/* The inside of the link, for its own files only: link.c, link_request.c, link_stream.c. */
+
+#define LINK_MAGIC 0x6c696e6bU
+#define SECOND_US ((int64_t)1000000)
+#define LINK_QUEUE_READ ((size_t)8 << 20) /* queued bytes above which nothing more is read */
+
+enum phase { PHASE_DOWN, PHASE_HEADER, PHASE_HANDSHAKE, PHASE_UP };
+
+struct request {
+	struct request *next;
+	char id[LINK_ID_SIZE];
+	char *to;
+	int64_t deadline_us;
+	link_answered answered;
+	void *context;
+};
+
+struct link {
+	uint32_t magic;
+	char *server, *domain;
+	char *secret;
+	size_t secret_n, max_stanza;
+	void (*stanza)(void *context, const struct xml_node *stanza, int violation);
+	void (*changed)(void *context, bool up, const char *why);
+	void *context;
+
+	pthread_t thread;
+	bool started;
+	int wake_fd, epoll_fd;
+	_Atomic uint64_t ids;
+	char id_base[12];
+
+	/* Under the lock; the link's thread is the only one that changes `phase`. */
+	pthread_mutex_t lock;
+	pthread_cond_t room;  /* the outbox has drained, or the link went down */
+	pthread_cond_t quiet; /* the callback under way has returned */
+	struct outbox *outbox;
+	enum phase phase;
+	bool stopping, flush, woken;
+	int64_t drain_until_us;
+	size_t since_barrier;
+	int64_t oldest_us;   /* when the first tracked stanza without a barrier was sent */
+	const void *calling; /* context of the callback under way */
+	struct request *requests;
+	size_t request_count;
+	struct link_state state;
+	struct metric *in, *out, *up;
+
+	/* The link's thread only. */
+	int fd;
+	struct stream *stream;
+	bool writable_wanted;
+	bool ended;
+	int64_t up_since_us, received_us, barrier_sent_us, phase_until_us, backoff_us;
+	char barrier_id[LINK_ID_SIZE];
+	char stream_error[40];
+	struct xylem_reason why;
+};
+
+/* --- link.c, under the lock */
+int link_may_send(const struct link *link);
+bool link_has_room(const struct link *link);
+int link_enqueue(struct link *link, struct xylem_span stanza, const struct outbox_track *track);
+int link_check(const struct link *link, struct xylem_span stanza, struct xylem_reason *reason);
+
+/* --- link_request.c */
+/* Under the lock. */
+void requests_forget(struct link *link, const void *context);
+/* Answers those past `now` (or all) with nothing. On the link's thread. */
+void requests_expire(struct link *link, int64_t now, bool all);
+/* An IQ result or error: was it one of ours? On the link's thread. */
+bool requests_answered(struct link *link, const struct xml_node *iq);
+
+/* --- link_stream.c: the link's thread. */
+void *link_run(void *link);
+
+#endif
