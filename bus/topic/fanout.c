@@ -2,9 +2,9 @@
 /*
  * The fan-out: a sink inside the bus, fed by the internal route of each topic.
  *
- *     message -> row of the items' index + notifications to the outlet -> both confirmed -> delivered
+ *     messages -> rows of the items' index -> notifications to the outlet -> confirmed -> delivered
  *
- * A batch is entered and notified as a whole and waited for once. What fails
+ * A batch is entered as a whole, notified as a whole, and each is waited for once. What fails
  * here is never the message's fault, so that every failure says `down`: the
  * lane waits and tries again, and no item becomes a case. A subscriber who
  * refuses is the outlet's business.
@@ -351,6 +351,20 @@ static void outlet_release(struct topics *topics)
 	pthread_mutex_unlock(&topics->lock);
 }
 
+/* Whoever is notified may ask for the item at once: the row is there first. */
+static int enter_index(struct worker *worker, struct topics *topics,
+	const struct xylem_message *const *messages, const struct target *targets, size_t n, int64_t deadline)
+{
+	int error = start_job(worker, topics, messages, targets, n);
+	if (worker->job == NULL) {
+		return error;
+	}
+	await(worker, deadline);
+	error = job_leave(worker->job);
+	worker->job = NULL;
+	return error;
+}
+
 static void deliver_to(struct worker *worker, struct topics *topics,
 	const struct xylem_message *const *messages, struct target *targets, size_t n,
 	struct xylem_result *results)
@@ -360,17 +374,13 @@ static void deliver_to(struct worker *worker, struct topics *topics,
 	for (size_t i = 0; i < n; i++) {
 		find_target(topics, messages[i], &targets[i]);
 	}
-	int error = start_job(worker, topics, messages, targets, n);
+	int error = enter_index(worker, topics, messages, targets, n, deadline);
 	if (error == 0) {
 		const struct topic_outlet *outlet = outlet_take(topics);
 		notify_all(worker, outlet, messages, targets, n, deadline);
 		await(worker, deadline);
 		forget(worker, outlet, n);
 		outlet_release(topics);
-	}
-	if (worker->job != NULL) {
-		error = job_leave(worker->job);
-		worker->job = NULL;
 	}
 	report(worker, error, n, results);
 	count(topics, targets, results, n);

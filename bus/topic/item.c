@@ -160,7 +160,7 @@ int items_enter(
 	entering->done = done;
 	entering->context = context;
 	topics_begin(topics);
-	int error = catalogue_submit(topics->bus.catalogue, enter, entered, entering, false);
+	int error = catalogue_submit(topics->bus.catalogue, enter, entered, entering, true);
 	if (error != 0) {
 		topics_finished(topics);
 		entering_free(entering);

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
@@ -48,7 +49,7 @@ topics:
   news: {{ access: open }}
 routes:
   desk: {{ from: [desk], where: '.type != "lost"', to: [alerts, topic:orders] }}
-  lost: {{ from: [desk], where: '.type == "lost"', to: [lost] }}
+  lost: {{ from: [desk], where: '.type == "lost"', deliver: {{ attempts: 2, backoff: 10ms }}, to: [lost] }}
   tell: {{ from: [topic:news], to: [helper] }}
   ask: {{ from: [helper], to: [alerts] }}
 """
@@ -115,6 +116,13 @@ class BusTest(unittest.TestCase):
             setattr(self, self._testMethodName,
                     lambda: self.loop.run_until_complete(asyncio.wait_for(method(), 120)))
         return super().run(result)
+
+    def api(self, path):
+        token = (self.folder / "data" / "admin.token").read_text().strip()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.console}/api/v1/{path}",
+                                         headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
 
     # --- Who gets what ---------------------------------------------------------
 
@@ -217,7 +225,11 @@ class BusTest(unittest.TestCase):
         event = json.dumps({"specversion": "1.0", "id": "e-lost", "source": "/x", "type": "lost", "data": 1})
         payload = f"<event xmlns='urn:xylem:message:0'><json xmlns='urn:xmpp:json:0'>{event}</json></event>"
         self.assertEqual(condition(await self.alice.iq("set", f"desk@{BUS}", payload)), "result")
-        self.bus.wait_line(r"lost", 10)
+        cases = []
+        while not cases:  # until the test's own deadline
+            cases = [c for c in self.api("hospital/cases")["cases"] if c["id"] == "e-lost"]
+            await asyncio.sleep(0.05)
+        self.assertEqual((cases[0]["code"], cases[0]["destination"]), ("xmpp-service-unavailable", "lost"))
 
     # --- Topics ----------------------------------------------------------------
 
