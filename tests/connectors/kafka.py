@@ -361,12 +361,22 @@ class SourceFaults(Base):
         self.broker.produce(topic, [(f"k{n % 50}", str(n)) for n in range(5000)])
         self.assertGreater(first.wait(1), 0)
         second = self.source(topic=topic, group=topic)
-        self.broker.produce(topic, [(f"k{n % 50}", str(n)) for n in range(5000, 20000)])
-        self.assertGreater(second.wait(1, 30), 0)
+        position = 5000
+        for _ in range(60):  # until the second has its share
+            self.produce(topic, position, 1000)
+            position += 1000
+            if second.wait(1, 1) > 0:
+                break
+        self.assertGreater(second.wait(1, 1), 0)
+        self.produce(topic, position, 10000)
         second.ok("stop k")
-        self.broker.produce(topic, [(f"k{n % 50}", str(n)) for n in range(20000, 25000)])
-        again = self.all_of([first, second], 25000)
-        print(f"# rebalance: 25000 records, 0 lost, {again} twice", file=sys.stderr)
+        self.produce(topic, position + 10000, 5000)
+        position += 15000
+        again = self.all_of([first, second], position)
+        print(f"# rebalance: {position} records, 0 lost, {again} twice", file=sys.stderr)
+
+    def produce(self, topic, first, count):
+        self.broker.produce(topic, [(f"k{n % 50}", str(n)) for n in range(first, first + count)])
 
     def test_2_kill_9_of_the_bus(self):
         topic = self.topic(partitions=3)
