@@ -30,7 +30,7 @@
 #define BARRIER_COUNT 100U
 #define IDLE_US (30 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 5)
-#define BACKOFF_MAX_US (30 * SECOND_US)
+#define BACKOFF_MAX_US (10 * SECOND_US)
 #define STEADY_US (10 * SECOND_US) /* up for this long: the next backoff starts small again */
 #define READ_SIZE ((size_t)64 * 1024)
 #define PIECES 128U
@@ -490,7 +490,7 @@ static int64_t next_backoff(struct link *link)
 	bool refused = strcmp(link->stream_error, "not-authorized") == 0 ||
 		       strcmp(link->stream_error, "host-unknown") == 0;
 	bool conflict = strcmp(link->stream_error, "conflict") == 0;
-	int64_t least = refused ? BACKOFF_MAX_US / 3 : conflict ? 2 * SECOND_US : BACKOFF_US;
+	int64_t least = refused ? BACKOFF_MAX_US : conflict ? 2 * SECOND_US : BACKOFF_US;
 
 	link->backoff_us = link->backoff_us * 2 < least ? least : link->backoff_us * 2;
 	link->backoff_us = link->backoff_us > BACKOFF_MAX_US ? BACKOFF_MAX_US : link->backoff_us;

@@ -31,6 +31,7 @@
 #include <connector/instance.h>
 #include <intake/intake.h>
 #include <journal/journal.h>
+#include <xmpp/service.h>
 #include <xylem/xylem.h>
 
 #include "peer.h"
@@ -46,6 +47,7 @@ struct suite {
 	const struct config_connector *connector;
 	const struct xylem_connector *kind;
 	struct journal *journal;
+	struct xmpp_service *xmpp;
 	struct intake *intake;
 	struct instance *instance;
 	void *worker;
@@ -989,6 +991,36 @@ static bool bus_open(struct suite *suite)
 	return true;
 }
 
+/* A connector that speaks through the bus's own link to an XMPP server finds one. */
+static bool xmpp_open(struct suite *suite)
+{
+	const struct config_view *view = config_view(suite->config);
+	struct xylem_reason reason = { "" };
+	if (!view->xmpp || !view->xmpp->server) {
+		return true;
+	}
+	const struct xmpp_options options = { .server = view->xmpp->server,
+		.domain = view->xmpp->domain,
+		.secret = xylem_secret_borrow(view->xmpp->secret),
+		.max_stanza = (size_t)view->xmpp->max_stanza,
+		.name = "contract",
+		.version = "0" };
+	if (xmpp_service_new(&suite->xmpp, &options, &reason) || xmpp_service_apply(suite->xmpp, view) ||
+		xmpp_service_start(suite->xmpp, &reason)) {
+		printf("Bail out! xmpp: %s\n", reason.text);
+		return false;
+	}
+	xmpp_service_make_current(suite->xmpp);
+	return true;
+}
+
+static void xmpp_close(struct suite *suite)
+{
+	xmpp_service_make_current(NULL);
+	xmpp_service_stop(suite->xmpp, SECOND);
+	suite->xmpp = xmpp_service_free(suite->xmpp);
+}
+
 static int folder_remove(const char *path, const struct stat *status, int flag, struct FTW *walk)
 {
 	return remove(path);
@@ -1013,13 +1045,14 @@ static void one_connector(const char *config, char **peer, struct tally *tally)
 	struct suite suite = { .folder = "/tmp/xylem-contract-XXXXXX" };
 	suite.arena = xylem_arena_new(0);
 	bool ready = mkdtemp(suite.folder) && bus_open(&suite) &&
-		     (peer ? peer_open(&suite, peer) : config_read(&suite, config));
+		     (peer ? peer_open(&suite, peer) : config_read(&suite, config)) && xmpp_open(&suite);
 	if (ready) {
 		steps_run(&suite, tally);
 	} else {
 		tally->failures++;
 	}
 	instance_drop(&suite);
+	xmpp_close(&suite);
 	intake_free(suite.intake);
 	journal_close(suite.journal);
 	config_unref(suite.config);
