@@ -87,6 +87,10 @@ struct replay {
 };
 int replay_read(const struct xylem_message *message, struct replay *ret_replay);
 
+/* The ordering keys of the open cases of a lane, each once; borrowed for the call of `key`. */
+int hospital_open_keys(struct hospital *hospital, const char *route, const char *destination,
+	void (*key)(void *context, struct xylem_span key), void *context, struct xylem_reason *reason);
+
 /* --- For operations; results are JSON objects owned by the caller -------- */
 
 struct hospital_filter {

@@ -114,6 +114,9 @@ void journal_wake(struct journal_waiter *waiter);
 /* Lanes need nothing below `position` any more (committed in the catalogue): trimming may go up to it. */
 void journal_release(struct journal *journal, struct xylem_position position);
 
+/* Bytes of journal from `from` to the end, to within the spacing of the sparse index. */
+uint64_t journal_distance(struct journal *journal, struct xylem_position from);
+
 struct journal_state {
 	bool failed;              /* a write or sync failed: dead */
 	bool full;                /* no room: held back */

@@ -97,6 +97,15 @@ static uint64_t logical_of(struct journal *journal, uint64_t offset)
 	return segment->logical_base + (entry ? entry->at - SEGMENT_DATA : 0);
 }
 
+uint64_t journal_distance(struct journal *journal, struct xylem_position from)
+{
+	uint64_t end = atomic_load(&journal->end);
+	pthread_mutex_lock(&journal->index_lock);
+	uint64_t low = logical_of(journal, from.offset), high = logical_of(journal, end);
+	pthread_mutex_unlock(&journal->index_lock);
+	return high > low ? high - low : 0;
+}
+
 void journal_release(struct journal *journal, struct xylem_position position)
 {
 	uint64_t end = atomic_load(&journal->end);

@@ -20,6 +20,7 @@
 struct instances {
 	struct instance **items;
 	unsigned char (*hashes)[32];
+	bool *held; /* for a lane's backlog; the keeper's */
 	size_t n;
 };
 
@@ -77,6 +78,7 @@ struct bus {
 	pthread_cond_t keeper_wake;
 	bool keeper_ending, journal_changed;
 	bool holding; /* sources are held for the journal; keeper's own */
+	unsigned alarm_percent; /* 0, 50 or 80: how full the journal was said to be */
 };
 
 /* bus.c: the start table, forward and backward. `ret_bus` only when everything runs. */

@@ -9,16 +9,17 @@
 #include <main/bus_body.h>
 #include <xylem/log.h>
 
-static struct instance *kept(const struct instances *before, const struct config_connector *connector)
+/* Where it stands among those before; their count when it does not, or changed. */
+static size_t kept(const struct instances *before, const struct config_connector *connector)
 {
 	for (size_t i = 0; i < before->n; i++) {
 		if (strcmp(instance_name(before->items[i]), connector->name) == 0 &&
 			instance_kind(before->items[i]) == connector->kind &&
 			memcmp(before->hashes[i], connector->options_hash, sizeof(connector->options_hash)) == 0) {
-			return before->items[i];
+			return i;
 		}
 	}
-	return NULL;
+	return before->n;
 }
 
 static int open_one(struct bus *bus, struct config *config, const struct config_connector *connector,
@@ -48,13 +49,15 @@ int instances_open(struct bus *bus, struct config *config, const struct instance
 {
 	const struct config_view *view = config_view(config);
 	size_t n = view->connector_count;
-	struct instances instances = { calloc(n + 1, sizeof(*instances.items)), calloc(n + 1, sizeof(*instances.hashes)), 0 };
-	int error = instances.items && instances.hashes ? 0 : -XYLEM_E_MEMORY;
+	struct instances instances = { calloc(n + 1, sizeof(*instances.items)), calloc(n + 1, sizeof(*instances.hashes)),
+		calloc(n + 1, sizeof(*instances.held)), 0 };
+	int error = instances.items && instances.hashes && instances.held ? 0 : -XYLEM_E_MEMORY;
 	for (; instances.n < n && !error; instances.n += !error) {
 		const struct config_connector *connector = &view->connectors[instances.n];
-		struct instance *old = kept(before, connector);
-		if (old) {
-			instances.items[instances.n] = instance_ref(old);
+		size_t old = kept(before, connector);
+		if (old < before->n) {
+			instances.items[instances.n] = instance_ref(before->items[old]);
+			instances.held[instances.n] = before->held[old];
 		} else {
 			error = open_one(bus, config, connector, &instances.items[instances.n], reason);
 		}
@@ -75,6 +78,7 @@ void instances_finish(struct instances *instances)
 	}
 	free(instances->items);
 	free(instances->hashes);
+	free(instances->held);
 	*instances = (struct instances){ 0 };
 }
 

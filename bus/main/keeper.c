@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The keeper: a thread for what the callbacks of other threads must not do
- * themselves. It holds the sources while the journal cannot take more, and
- * tries again to start sources that could not start.
+ * themselves. It holds the sources while the journal, or a lane that they
+ * feed, cannot take more, says when the journal fills, and tries again to start
+ * sources that could not start.
  */
 #include <base/clock.h>
 #include <base/thread.h>
 #include <main/bus_body.h>
 #include <xylem/log.h>
 
-#define TICK_US ((int64_t)1000000)
+#define TICK_US ((int64_t)250000)
 
 static void journal_changed(void *context)
 {
@@ -42,6 +43,38 @@ static void hold_for_journal(struct bus *bus)
 	}
 }
 
+/* Sources whose lanes have as much waiting as they may. */
+static void hold_for_lanes(struct bus *bus)
+{
+	for (size_t i = 0; i < bus->instances.n; i++) {
+		struct instance *instance = bus->instances.items[i];
+		bool hold = lanes_hold(bus->lanes, instance_name(instance));
+		if (hold != bus->instances.held[i]) {
+			bus->instances.held[i] = hold;
+			instance_hold(instance, hold);
+			xylem_log(hold ? XYLEM_LOG_WARNING : XYLEM_LOG_NOTICE, "lane", "source %s is %s", instance_name(instance),
+				hold ? "held back: a lane that it feeds has max_backlog waiting" : "let in again");
+		}
+	}
+}
+
+/* Said when the journal passes half and four fifths of what it may hold, and when it is below half again. */
+static void alarm_look(struct bus *bus)
+{
+	struct journal_state state;
+	journal_state(bus->journal, &state);
+	uint64_t percent = state.hold_bytes ? state.unreleased_bytes * 100 / state.hold_bytes : 0;
+	unsigned alarm = percent >= 80 ? 80 : percent >= 50 ? 50 : 0;
+	if (alarm > bus->alarm_percent) {
+		xylem_log(XYLEM_LOG_WARNING, "journal",
+			"unsettled messages fill %lu %% of journal.max; at 100 %% the sources are held back: see `xylemctl lanes`",
+			(unsigned long)percent);
+	} else if (alarm == 0 && bus->alarm_percent > 0) {
+		xylem_log(XYLEM_LOG_NOTICE, "journal", "unsettled messages fill less than half of journal.max again");
+	}
+	bus->alarm_percent = alarm;
+}
+
 /* The generation does not change meanwhile: a reload waits for the same lock. */
 static void look(struct bus *bus)
 {
@@ -50,6 +83,8 @@ static void look(struct bus *bus)
 	}
 	struct xylem_reason ignored;
 	hold_for_journal(bus);
+	hold_for_lanes(bus);
+	alarm_look(bus);
 	instances_start(bus, &bus->instances, &ignored);
 	pthread_mutex_unlock(&bus->reload_lock);
 }

@@ -103,6 +103,9 @@ static bool wants_more(const struct lane *lane, int64_t now)
 	if (lane->stopping || lane->stopped || lane->record.paused || lane->blocked_until_us > now) {
 		return false;
 	}
+	if (lane_shedding(lane)) {
+		return true;
+	}
 	return lane->circuit.open ? lane->window.unsettled == 0 : lane->window.ready < 2 * lane->pick_count;
 }
 
@@ -120,6 +123,7 @@ static bool look(struct lane *lane, struct lane_worker *worker, int64_t *ret_unt
 		*ret_until = sooner(*ret_until, lane->blocked_until_us);
 	}
 	bool moved = wants_more(lane, now) && lane_take(lane, worker);
+	moved = lane_shed(lane) || moved;
 	int64_t until = INT64_MAX;
 	moved = lane_deliver(lane, worker, &until) || moved;
 	*ret_until = sooner(*ret_until, until);
@@ -236,6 +240,10 @@ int lane_start(struct lane *lane, const struct lane_plan *plan, struct xylem_rea
 	int error = window_init(&lane->window, (size_t)plan->options->window, plan->options->order, runs);
 	lane->read = lane->record.cursor;
 	lane_past_set(lane, xylem_buffer_borrow(&lane->record.holes));
+	lane->shed_below = 0;
+	if (!error) {
+		lane_held_load(lane);
+	}
 	lane->circuit = (struct circuit){ 0 };
 	lane->stopping = lane->stopped = false;
 	lane->blocked_until_us = 0;
@@ -304,6 +312,7 @@ static void forget(struct lane *lane)
 	lane->batch = route_batch_unref(lane->batch);
 	lane->batch_index = 0;
 	window_finish(&lane->window);
+	lane_held_forget(lane);
 }
 
 void lane_stop(struct lane *lane, int64_t grace_us)
@@ -352,10 +361,13 @@ static enum lane_condition condition_of(const struct lane *lane)
 	if (lane->record.retired) {
 		return LANE_RETIRED;
 	}
+	if (lane->stopped) {
+		return LANE_STOPPED;
+	}
 	if (lane->record.paused) {
 		return LANE_PAUSED;
 	}
-	if (lane->stopped || lane->blocked_until_us > clock_mono_us()) {
+	if (lane->blocked_until_us > clock_mono_us()) {
 		return LANE_STOPPED;
 	}
 	if (lane->circuit.open) {

@@ -104,6 +104,10 @@ struct lane {
 	struct lane_commit *refused; /* a commit that failed and is tried again */
 	int64_t refused_until_us;
 
+	char **held_keys;            /* by open cases: `on_case: hold_key` */
+	size_t held_count;
+	uint64_t shed_below;         /* what lies below is settled undelivered: the backlog is too long */
+
 	bool stopping;
 	bool stopped;                /* `on_case: stop`, a fault; until resumed */
 	int64_t blocked_until_us;    /* a full hospital, an unreadable journal: tried again then */
@@ -117,6 +121,8 @@ struct lane {
 
 	struct lane_worker *workers;
 	size_t worker_count;
+
+	bool over; /* its backlog is too long and its sources are to be held; of the `lanes` thread, under the set's lock */
 };
 
 /* lane.c */
@@ -146,6 +152,17 @@ bool lane_deliver(struct lane *lane, struct lane_worker *worker, int64_t *ret_wa
 void lane_note_settled(struct lane *lane, struct entry *entry);
 /* Locked. Becomes a case; false: the hospital has no room, nothing is noted. */
 bool lane_note_case(struct lane *lane, const struct lane_case *lane_case);
+
+/* lane_hold.c */
+bool lane_holds_keys(const struct lane *lane);
+void lane_held_load(struct lane *lane);   /* before the workers start */
+void lane_held_forget(struct lane *lane);
+void lane_held_refresh(struct lane *lane); /* not locked */
+bool lane_note_held(struct lane *lane, struct xylem_span key); /* locked */
+
+/* lane_shed.c; locked. */
+bool lane_shedding(const struct lane *lane);
+bool lane_shed(struct lane *lane); /* true: something was settled */
 
 /* lane_commit.c; locked. Hands what is new to the catalogue, unless a commit is under way. */
 void lane_commit(struct lane *lane, bool urgent);

@@ -29,6 +29,7 @@ struct lane_commit {
 	size_t case_count;
 	struct lane_replay *replays;
 	size_t replay_count;
+	bool stop; /* `on_case: stop`: the pause must survive a restart */
 };
 
 static void notes_drop(struct lane_case *cases, size_t case_count, struct lane_replay *replays, size_t replay_count)
@@ -100,6 +101,9 @@ static int write_commit(sqlite3 *database, void *context, struct xylem_reason *r
 	struct lane_commit *commit = context;
 	const struct lane *lane = commit->lane;
 	int error = write_cases(commit, database, reason);
+	if (!error && commit->stop) {
+		error = lane_record_pause(database, lane->record.number, reason);
+	}
 	if (!error && commit->outcomes.count > 0) {
 		struct trace_lane_row row = { lane->record.number, commit->from, commit->to,
 			xylem_buffer_borrow(&commit->outcomes.bytes) };
@@ -117,6 +121,7 @@ static int write_commit(sqlite3 *database, void *context, struct xylem_reason *r
 static void keep_committed(struct lane *lane, struct lane_commit *commit)
 {
 	lane->record.cursor = commit->to;
+	lane->record.paused = lane->record.paused || (commit->stop && lane->stopped);
 	lane->record.journal_end = commit->journal_end;
 	xylem_buffer_clear(&lane->record.holes);
 	xylem_buffer_span(&lane->record.holes, xylem_buffer_borrow(&commit->holes.bytes));
@@ -186,6 +191,7 @@ static struct lane_commit *commit_new(struct lane *lane)
 	collect_outcomes(lane, commit);
 	commit->to = lane_cursor(lane);
 	commit->journal_end = lane->plan.topic ? journal_end(lane->services->journal).offset : 0;
+	commit->stop = lane->stopped && lane->case_count > 0;
 	commit->cases = lane->cases;
 	commit->case_count = lane->case_count;
 	commit->replays = lane->replays;

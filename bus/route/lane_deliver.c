@@ -229,7 +229,7 @@ static void make_case(struct lane *lane, struct unit *unit, const struct xylem_r
 		window_return(&lane->window, unit, false);
 		return;
 	}
-	if (lane->plan.options->on_case == LANE_ON_CASE_HOLD_KEY) {
+	if (lane_holds_keys(lane) && lane_note_held(lane, unit->message->key)) {
 		window_hold_key(&lane->window, unit);
 	}
 	settle(lane, unit, OUTCOME_HOSPITALISED, wall_us);

@@ -170,3 +170,13 @@ int lane_record_write(sqlite3 *database, uint32_t number, struct xylem_position 
 	sqlite3_bind_int64(update, 5, number);
 	return catalogue_step_done(database, update, reason);
 }
+
+int lane_record_pause(sqlite3 *database, uint32_t number, struct xylem_reason *reason)
+{
+	sqlite3_stmt *update = catalogue_statement(database, "UPDATE lanes SET paused = 1 WHERE number = ?", reason);
+	if (!update) {
+		return -XYLEM_E_IO;
+	}
+	sqlite3_bind_int64(update, 1, number);
+	return catalogue_step_done(database, update, reason);
+}

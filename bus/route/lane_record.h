@@ -26,6 +26,7 @@ int lane_record_flag(struct catalogue *catalogue, uint32_t number, bool paused, 
 int lane_record_drop(struct catalogue *catalogue, uint32_t number, struct xylem_reason *reason);
 
 /* Inside a job. */
+int lane_record_pause(sqlite3 *database, uint32_t number, struct xylem_reason *reason);
 int lane_record_write(sqlite3 *database, uint32_t number, struct xylem_position cursor, struct xylem_span holes,
 	uint64_t journal_end, struct xylem_reason *reason);
 

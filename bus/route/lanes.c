@@ -21,6 +21,8 @@
 #include <xylem/log.h>
 
 #define TICK_US ((int64_t)100000)
+/* Held keys are compared with the open cases every so many ticks. */
+#define KEYS_EVERY 10
 /* How long a delivery under way may last before a change of its lane cuts it short. */
 #define CHANGE_GRACE_US ((int64_t)500000)
 
@@ -33,6 +35,7 @@ struct lanes {
 	struct internal *internals;
 	pthread_t thread;
 	bool ticking, ending;
+	uint64_t ticks;
 };
 
 /* The plan of a topic's fan-out: the same for ever, so it is kept by name. */
@@ -410,13 +413,68 @@ static void gauges_set(const struct lane_state *state)
 	}
 }
 
+/*
+ * How many bytes a lane may leave waiting; 0: any number. A lane without a
+ * limit of its own is over it while the journal is held and it is what holds it.
+ */
+static uint64_t backlog_limit(const struct lane *lane, const struct journal_state *journal)
+{
+	const struct lane_options *options = lane->plan.options;
+	if (options->max_backlog > 0) {
+		return (uint64_t)options->max_backlog;
+	}
+	return options->overflow != LANE_OVERFLOW_HOLD && journal->held ? journal->hold_bytes * 8 / 10 : 0;
+}
+
+/* Sheds the oldest of a backlog that is too long, or asks for its sources to be held. */
+static void backlog_look(struct lane *lane, const struct lane_state *state, const struct journal_state *journal)
+{
+	uint64_t limit = backlog_limit(lane, journal);
+	uint64_t waiting = limit ? journal_distance(lane->services->journal, state->cursor) : 0;
+	bool hold = lane->plan.options->overflow == LANE_OVERFLOW_HOLD;
+	/* Held until a fifth of it is free again, so that sources do not flutter. */
+	lane->over = hold && waiting > (lane->over ? limit * 8 / 10 : limit);
+	if (hold || waiting <= limit) {
+		return;
+	}
+	/* By the mean size: what is too much is gone after a few looks. */
+	uint64_t excess = (uint64_t)((double)state->backlog * (double)(waiting - limit * 9 / 10) / (double)waiting);
+	pthread_mutex_lock(&lane->lock);
+	lane->shed_below = state->cursor.offset + excess;
+	lane_wake(lane);
+	pthread_mutex_unlock(&lane->lock);
+}
+
 static void tick(struct lanes *lanes)
 {
+	struct journal_state journal;
+	journal_state(lanes->services->journal, &journal);
+	bool look_at_keys = ++lanes->ticks % KEYS_EVERY == 0;
 	for (size_t i = 0; i < lanes->n; i++) {
+		struct lane *lane = lanes->items[i];
 		struct lane_state state;
-		lane_get_state(lanes->items[i], &state);
+		lane_get_state(lane, &state);
 		gauges_set(&state);
+		if (lane_running(lane)) {
+			backlog_look(lane, &state, &journal);
+		}
+		if (look_at_keys && lane_running(lane) && lane_holds_keys(lane)) {
+			lane_held_refresh(lane);
+		}
 	}
+}
+
+bool lanes_hold(struct lanes *lanes, const char *connector)
+{
+	bool hold = false;
+	pthread_mutex_lock(&lanes->lock);
+	for (size_t i = 0; i < lanes->n && !hold; i++) {
+		const struct lane *lane = lanes->items[i];
+		hold = lane_running(lane) && lane->over &&
+			route_takes_from(route_plan(lane->plan.route), xylem_span_of(connector));
+	}
+	pthread_mutex_unlock(&lanes->lock);
+	return hold;
 }
 
 struct xylem_position lanes_released(struct lanes *lanes)

@@ -37,6 +37,8 @@ int lanes_list(struct lanes *lanes, struct lane_state **ret_states, size_t *ret_
 int lanes_pause(struct lanes *lanes, const char *name, bool paused, struct xylem_reason *reason);
 /* -XYLEM_E_CONFLICT for one that is in the configuration. */
 int lanes_drop(struct lanes *lanes, const char *name, struct xylem_reason *reason);
+/* Should this source be held, because a lane that it feeds has as much waiting as it may (`overflow: hold`)? */
+bool lanes_hold(struct lanes *lanes, const char *connector);
 /* The lowest committed cursor of all: below it the journal may be trimmed. */
 struct xylem_position lanes_released(struct lanes *lanes);
 

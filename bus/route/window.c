@@ -331,6 +331,9 @@ bool window_settle(struct window *window, struct unit *unit, enum outcome outcom
 		land(window, unit);
 	} else if (unit->state == UNIT_READY) {
 		ready_remove(window, unit);
+	} else if (unit->state == UNIT_WAITING) {
+		list_remove(&window->waiting_first, &window->waiting_last, unit);
+		window->waiting--;
 	}
 	unit->state = UNIT_SETTLED;
 	if (unit->key) {
