@@ -85,6 +85,10 @@ struct journal_batch {
 };
 struct journal_batch *journal_batch_new(void);
 struct journal_batch *journal_batch_free(struct journal_batch *batch);
+/* Lets a read that goes on where `before` ended find the place in the file without a search. */
+void journal_batch_follow(struct journal_batch *batch, const struct journal_batch *before);
+/* Bytes of memory that the batch holds, for whoever keeps spare ones. */
+size_t journal_batch_room(const struct journal_batch *batch);
 
 /*
  * Reads from the first record at or after `from`: at most `count` records and

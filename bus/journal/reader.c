@@ -67,6 +67,22 @@ struct journal_batch *journal_batch_free(struct journal_batch *public)
 	return NULL;
 }
 
+void journal_batch_follow(struct journal_batch *public, const struct journal_batch *before)
+{
+	struct reader_batch *batch = (struct reader_batch *)public;
+	const struct reader_batch *other = (const struct reader_batch *)before;
+	batch->hint_base = other->hint_base;
+	batch->hint_offset = other->hint_offset;
+	batch->hint_at = other->hint_at;
+}
+
+size_t journal_batch_room(const struct journal_batch *public)
+{
+	const struct reader_batch *batch = (const struct reader_batch *)public;
+	return batch->byte_room + batch->message_room * sizeof(struct xylem_message) +
+	       batch->extension_room * sizeof(struct xylem_extension);
+}
+
 static bool room_for(void **memory, size_t *room, size_t want, size_t size)
 {
 	if (*room >= want) {
