@@ -44,7 +44,7 @@ def _ceiling(programs, folder, **load):
 def webhook(step, batch):
     def measure(programs, folder, scale):
         load = {"count": int((60000 if batch == 1 else 500000) * scale), "batch": batch,
-                "connections": 64 if batch == 1 else 4}
+                "connections": 64 if batch == 1 else 16}
         ceiling = _ceiling(programs, folder, **dict(load, count=load["count"] * 3))
         port = ports.free()
         name = f"webhook -> {step} -> http, " + (f"batches of {batch}" if batch > 1 else "singly, 64 connections")
