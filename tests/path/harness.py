@@ -25,6 +25,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -96,6 +97,12 @@ def until(condition, what, deadline=DEADLINE):
         if time.monotonic() > end:
             raise AssertionError(f"not within {deadline:g} s: {what() if callable(what) else what}")
         time.sleep(0.01)  # the pace of looking
+
+
+def needs(kind):
+    """Skips the case where this build has no such connector or transform."""
+    if subprocess.run([XYLEMD, "explain", kind], capture_output=True, check=False).returncode:
+        raise Skip(f"this build has no {kind}")
 
 
 def equal(got, wanted, what=""):

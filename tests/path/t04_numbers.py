@@ -2,7 +2,7 @@
 """No digit of a number changes on its way."""
 import json
 
-from harness import Bus, Sink, case, equal, run, say, until
+from harness import Bus, Sink, case, equal, needs, run, say, until
 
 BODY = b'{"price":19.99,"id":12345678901234567890,"tiny":1e-400}'
 
@@ -40,6 +40,7 @@ def through_set():
 @case
 def through_jq():
     "`jq` is exact, or sends the message to the hospital and names the number"
+    needs("jq")
     def check(bus, sink, handle):
         until(lambda: sink.taken() or bus.cases(), "delivered or a case")
         if sink.taken():
@@ -58,6 +59,7 @@ def through_jq():
 @case
 def through_jq_of_plain_numbers():
     "`jq` keeps 19.99 and a number of 15 digits"
+    needs("jq")
     with Sink() as sink, Bus({"in": {"webhook": {"path": "/in"}}, "out": {"http": {"url": sink.url}}},
                              {"r": {"from": ["in"], "steps": [{"jq": "{price: .data.price, n: .data.n}"}],
                                     "to": ["out"]}}) as bus:

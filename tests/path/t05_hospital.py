@@ -2,7 +2,7 @@
 """What cannot be delivered becomes a case; what else there is flows on."""
 import json
 
-from harness import Bus, Sink, case, equal, run, say, until
+from harness import Bus, Sink, case, equal, needs, run, say, until
 
 IN = {"webhook": {"path": "/in", "id": "/data/id", "key": "/data/key"}}
 FAST = {"backoff": "10ms", "backoff_max": "100ms", "probe": "50ms", "attempts": 4}
@@ -95,6 +95,7 @@ def for_ever_500():
 @case
 def failing_step():
     "a message that fails in a step is one case of its route, for all destinations"
+    needs("jq")
     with Sink() as sink, Sink() as second, \
             bus_of(sink, [{"jq": "{id: .data.id, key: .data.key, n: (.data.n + 1)}"}], also=[second]) as bus:
         send(bus, 2)
@@ -135,6 +136,39 @@ def key_of_a_case():
             say(f"{way}: taken {sorted(set(sink.ids()))}; blocked keys {lane['blocked_keys']}, state {lane['state']}")
             if way == "hold_key":
                 assert not {"m4", "m7"} & set(sink.ids()), "a held key passed"
+                equal(lane["blocked_keys"], 1, "blocked keys")
+
+
+def held(sink, bus):
+    """Nine messages of three keys of which m1 is a case; its version."""
+    send(bus, 9)
+    bus.wait_cases(1)
+    sink.wait_ids({f"m{n}" for n in range(9) if n % 3 != 1})
+    return bus.get("hospital/cases/1")["version"]
+
+
+@case
+def held_key_let_go():
+    "a held key goes on, in order, when its case is discarded or its replay arrives, also after a restart"
+    for way in ("discard", "replay"):
+        broken = [True]
+        with Sink(answers(lambda i, request: 422 if i == "m1" and broken[0] else 0)) as sink, \
+                bus_of(sink, on_case="hold_key") as bus:
+            version = held(sink, bus)
+            bus.stop()
+            bus.start()
+            send(bus, 3, start=9)
+            sink.wait_ids({"m9", "m11"})
+            lane = bus.wait_lane("r/out", in_flight=0, blocked_keys=1)
+            say(f"after the restart: blocked keys {lane['blocked_keys']}, backlog {lane['backlog']}")
+            assert not {"m4", "m7", "m10"} & set(sink.ids()), "a held key passed"
+            broken[0] = False
+            bus.do(f"hospital/cases/1/{way}", {"version": version})
+            sink.wait_ids({"m4", "m7", "m10"})
+            bus.wait_lane("r/out", backlog=0, blocked_keys=0)
+            of_key = [i for i in sink.ids() if i in ("m1", "m4", "m7", "m10")]
+            say(f"{way}: the key's messages came as {of_key}")
+            equal(of_key, ([] if way == "discard" else ["m1"]) + ["m4", "m7", "m10"], "order")
 
 
 run()

@@ -119,12 +119,17 @@ def hospital_alerts():
 
 @case
 def stopped_by_a_case():
-    "`on_case: stop` stops the lane at the first case until it is resumed"
+    "`on_case: stop` stops the lane at the first case until it is resumed, also over a restart"
     with Sink(lambda request: 422 if request.headers["ce-id"] == "bad" else 200) as sink, \
             bus_of(sink, {"deliver": {"on_case": "stop", "order": "strict"}}) as bus:
         post(bus, "a", "bad", "c")
         lane = bus.wait_lane("r/out", state="stopped")
         say(f"{lane['state']}: {lane['why']}")
+        bus.stop()
+        bus.start()
+        # A restart keeps it as a pause: nobody resumed it.
+        lane = until(lambda: (lambda l: l if l["state"] in ("stopped", "paused") else None)(bus.lane("r/out")), "not running")
+        say(f"after a restart: {lane['state']}: {lane['why']}")
         equal(sink.ids(), ["a"], "delivered")
         bus.do("lanes/r/out/resume")
         sink.wait_ids(["a", "c"])

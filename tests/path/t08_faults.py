@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import DEADLINE, Bus, Sink, Skip, case, equal, in_order, run, say, until
+from harness import Bus, Sink, Skip, case, equal, in_order, run, say, until
 
 SMALL = {"segment": "1MiB", "reserve": "1MiB", "max": "64MiB", "retain": {"bytes": "1MiB"}}
 
