@@ -100,4 +100,32 @@ def dropped_by_an_operator():
             equal(sink.ids(), ["after"], "delivered")
 
 
+@case
+def connectors_changed():
+    "source and sink changed under load, ten times: each request is answered with 202 or 503, nothing is lost"
+    with Sink() as sink:
+        bus = Bus({"in": {"webhook": {"path": "/in", "id": "/data/id", "key": "/data/key"}},
+                   "out": {"http": {"url": sink.url}}},
+                  {"r": {"from": ["in"], "deliver": {"backoff": "20ms", "probe": "50ms"}, "to": ["out"]}})
+        with bus, Load(bus, rate=200) as load:
+            sink.wait(50)
+            began = time.monotonic()
+            for i in range(10):
+                bus.connectors["in"]["webhook"]["max_body"] = f"{i + 1}MiB"
+                bus.connectors["out"]["http"]["connections"] = i + 1
+                bus.write()
+                equal(bus.reload(), True, "taken")
+                had = len(sink.taken())
+                sink.wait(had + 20)
+            ended = time.monotonic()
+            sent = load.stop()
+            duplicates = nothing_lost(sink, sent)
+            say(f"{len(sent)} acknowledged, 0 lost, {duplicates} duplicates; answers {dict(load.statuses)}; "
+                f"longest pause {longest_pause(sink, began, ended) * 1000:.0f} ms")
+            for failure in load.failed[:3]:
+                say(str(failure))
+            assert set(load.statuses) <= {202, 503}, load.statuses
+            equal(bus.cases(), [], "cases")
+
+
 run()
