@@ -127,6 +127,8 @@ static void judge(struct slot *slot, const struct link_outcome *outcome)
 		snprintf(text, sizeof(text), "%s%s%s", outcome->condition,
 			outcome->text[0] != '\0' ? ": " : "", outcome->text);
 		fail(slot, failure_of(slot, outcome), code, text);
+	} else if (outcome->error == -XYLEM_E_INVALID && strcmp(outcome->condition, "connection-lost") == 0) {
+		fail(slot, XYLEM_FAILURE_BUSY, "xmpp-connection-lost", outcome->text);
 	} else if (outcome->error == -XYLEM_E_INVALID) {
 		snprintf(code, sizeof(code), "xmpp-stream-%s", outcome->condition);
 		fail(slot, XYLEM_FAILURE_WRONG, code, outcome->text);

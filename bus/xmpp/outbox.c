@@ -27,6 +27,8 @@
 
 #define OUTBOX_MAGIC 0x6f757462U
 #define BUCKETS 1024U
+#define ENDS_SUSPECT 2U
+#define ENDS_BLAMED 4U
 
 struct outgoing {
 	struct outgoing *queue_next;
@@ -42,6 +44,7 @@ struct outgoing {
 	bool exposed; /* some of it was written to this stream */
 	bool suspect;
 	bool sent_before; /* on an earlier stream */
+	unsigned ends;    /* streams that ended without a word while it was exposed */
 	size_t n;
 	size_t id_n, to_n; /* behind the bytes */
 	char bytes[];
@@ -376,6 +379,39 @@ static void queue_clear(struct outbox *outbox)
 	outbox->barrier_out = false;
 }
 
+static void suspect(struct outbox *outbox, struct outgoing *out)
+{
+	if (!out->suspect) {
+		out->suspect = true;
+		outbox->suspects++;
+	}
+}
+
+/*
+ * A server that closes on what it does not bear often resets the connection, and
+ * its last words are lost. So an end without a word counts, too, but only by
+ * repetition: a cut cable has no preference for one stanza.
+ */
+static void count_end(struct outbox *outbox)
+{
+	bool alone = outbox->exposed == 1;
+
+	for (struct outgoing *out = outbox->ring, *next; out != NULL; out = next) {
+		next = out->ring_next;
+		if (!out->exposed) {
+			continue;
+		}
+		out->ends++;
+		if (out->suspect && alone && out->ends >= ENDS_BLAMED) {
+			record(out, -XYLEM_E_INVALID, xylem_span_of("wait"), xylem_span_of("connection-lost"),
+				xylem_span_of("the connection was lost again and again with this stanza"));
+			settle(outbox, out);
+		} else if (out->ends >= ENDS_SUSPECT) {
+			suspect(outbox, out);
+		}
+	}
+}
+
 static void blame_exposed(struct outbox *outbox, const char *condition)
 {
 	bool found = outbox->exposed == 1;
@@ -389,9 +425,8 @@ static void blame_exposed(struct outbox *outbox, const char *condition)
 			record(out, -XYLEM_E_INVALID, xylem_span_of("modify"), xylem_span_of(condition),
 				xylem_span_of("the server closed the stream because of this stanza"));
 			settle(outbox, out);
-		} else if (!out->suspect) {
-			out->suspect = true;
-			outbox->suspects++;
+		} else {
+			suspect(outbox, out);
 		}
 	}
 }
@@ -401,6 +436,8 @@ void outbox_restart(struct outbox *outbox, const char *blame)
 	queue_clear(outbox);
 	if (blame != NULL) {
 		blame_exposed(outbox, blame);
+	} else {
+		count_end(outbox);
 	}
 	for (struct outgoing *out = outbox->ring; out != NULL; out = out->ring_next) {
 		out->sent_before = out->sent_before || out->exposed;

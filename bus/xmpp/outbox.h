@@ -22,7 +22,8 @@ struct link_outcome {
 	/*
 	 * 0: the server has it, and no error came before the barrier.
 	 * -XYLEM_E_UNPROCESSABLE: an error stanza came; type, condition and text are its own.
-	 * -XYLEM_E_INVALID: the server closed the stream because of it; condition is the stream's.
+	 * -XYLEM_E_INVALID: the server closed the stream because of it; condition is the stream's, or
+	 * `connection-lost` when it said nothing (four ends with this one, the last with it alone).
 	 * -XYLEM_E_STOPPING: the link ends.
 	 */
 	int error;
