@@ -3,7 +3,7 @@
 
 Each test names a defect of the installed libstrophe and says whether it shows.
 A defect that is gone is no failure: the line then says that the decision
-(docs/decisions/0060-component-link.md) may be opened again.
+(docs/decisions/0070-component-link.md) may be opened again.
 """
 import os
 import pathlib

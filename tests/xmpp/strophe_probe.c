@@ -8,7 +8,7 @@
  *     strophe_probe descriptors HOST PORT DOMAIN              the socket's number is 1024 or more
  *
  * Prints `connected`, then for the first message that comes its text as
- * libstrophe sees it, and ends. docs/decisions/0060-component-link.md.
+ * libstrophe sees it, and ends. docs/decisions/0070-component-link.md.
  */
 #include <fcntl.h>
 #include <stdio.h>
