@@ -65,8 +65,8 @@ static struct {
 	FILE *oracle;
 	int status;
 } options = { .rate = 5000,
-	.keys = 256,
-	.connections = 256,
+	.keys = 240,
+	.connections = 120,
 	.pad = 200,
 	.abandon = 10,
 	.seconds = 1e9,

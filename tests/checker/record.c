@@ -39,16 +39,23 @@ static const char *find(const char *bytes, size_t n, const char *text)
 	return at ? at + strlen(text) : NULL;
 }
 
-bool record_read_payload(const char *bytes, size_t n, char key[RECORD_KEY_SIZE], uint64_t *ret_sequence)
+/* The text from `after` on to the next quote, as a word. */
+static bool word_read(const char *bytes, size_t n, const char *after, char *word, size_t room)
 {
-	const char *end = bytes + n;
-	const char *customer = find(bytes, n, "\"customer\":\"");
-	const char *sequence = find(bytes, n, "\"seq\":");
-	if (!customer || !sequence) {
+	const char *at = find(bytes, n, after);
+	const char *quote = at ? memchr(at, '"', (size_t)(bytes + n - at)) : NULL;
+	if (!quote || !record_word(at, (size_t)(quote - at), room)) {
 		return false;
 	}
-	const char *quote = memchr(customer, '"', (size_t)(end - customer));
-	if (!quote || !record_word(customer, (size_t)(quote - customer), RECORD_KEY_SIZE)) {
+	memcpy(word, at, (size_t)(quote - at));
+	word[quote - at] = '\0';
+	return true;
+}
+
+bool record_read_payload(const char *bytes, size_t n, char key[RECORD_KEY_SIZE], uint64_t *ret_sequence)
+{
+	const char *sequence = find(bytes, n, "\"seq\":"), *end = bytes + n;
+	if (!sequence || !word_read(bytes, n, "\"customer\":\"", key, RECORD_KEY_SIZE)) {
 		return false;
 	}
 	uint64_t number = 0;
@@ -56,10 +63,13 @@ bool record_read_payload(const char *bytes, size_t n, char key[RECORD_KEY_SIZE],
 	for (; sequence < end && *sequence >= '0' && *sequence <= '9' && digits < 18; digits++) {
 		number = number * 10 + (uint64_t)(*sequence++ - '0');
 	}
-	memcpy(key, customer, (size_t)(quote - customer));
-	key[quote - customer] = '\0';
 	*ret_sequence = number;
 	return digits > 0;
+}
+
+bool record_read_id(const char *bytes, size_t n, char id[RECORD_ID_SIZE])
+{
+	return word_read(bytes, n, "\"id\":\"", id, RECORD_ID_SIZE);
 }
 
 void record_hash(const char *bytes, size_t n, char ret_hash[RECORD_HASH_SIZE])

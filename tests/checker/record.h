@@ -34,6 +34,8 @@ size_t record_payload(
 /* Reads key and sequence back from a payload; false: it is none of ours. */
 bool record_read_payload(const char *bytes, size_t n, char key[RECORD_KEY_SIZE], uint64_t *ret_sequence);
 
+bool record_read_id(const char *bytes, size_t n, char id[RECORD_ID_SIZE]);
+
 void record_hash(const char *bytes, size_t n, char ret_hash[RECORD_HASH_SIZE]);
 
 /* Microseconds of the wall clock. */

@@ -9,6 +9,7 @@
  *     NAME delay MS      answers so much later
  *     NAME answer CODE   refuses everything with CODE, and writes nothing down
  *     NAME refuse ID CODE  refuses one id with CODE
+ *     NAME inside        writes down the id in the payload: of messages made from another
  *     * deaf             takes no connections and closes those there are
  *
  * The rule not to break: a message is written down before it is answered, and
@@ -96,7 +97,7 @@ static void rules_read(void)
 		bool one = sscanf(line, "%31s %15s", rule.name, rule.verb) == 2;
 		if (one && strcmp(rule.verb, "refuse") == 0) {
 			one = sscanf(line, "%*s %*s %47s %d", rule.id, &rule.value) == 2;
-		} else if (one && strcmp(rule.verb, "deaf") != 0) {
+		} else if (one && strcmp(rule.verb, "deaf") != 0 && strcmp(rule.verb, "inside") != 0) {
 			one = sscanf(line, "%*s %*s %d", &rule.value) == 1;
 		}
 		if (one) {
@@ -222,6 +223,9 @@ static int message_take(const struct http_head *head, const char *body)
 	}
 	if (!record_read_payload(body, head->length, key, &sequence)) {
 		strcpy(key, "?");
+	}
+	if (rule_find(name, "inside", NULL) && !record_read_id(body, head->length, id)) {
+		strcpy(id, "?");
 	}
 	record_hash(body, head->length, hash);
 	struct place *place = place_find(name);
@@ -370,6 +374,7 @@ int checker_sink(int argc, char **argv)
 	if (poller < 0 || !listen_open()) {
 		return 1;
 	}
+	rules_read();
 	printf("listening %d\n", port);
 	fflush(stdout);
 	run();
