@@ -27,13 +27,15 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -41,6 +43,7 @@
 #include <microhttpd.h>
 
 #include <base/clock.h>
+#include <base/thread.h>
 #include <connectors/http_server.h>
 #include <xylem/buffer.h>
 #include <xylem/json.h>
@@ -52,6 +55,9 @@
 #define BODY_DISCARDED (64 * 1024) /* a refused body up to this size is read and dropped */
 #define TOMBSTONE_US (10 * 1000000LL)
 #define DRAIN_US (5 * 1000000LL)
+#define STARTING_US (2 * 1000000LL) /* paths of connectors that start after the first may still come */
+#define TURN_MS 1000
+#define STACK_BYTES ((size_t)1024 * 1024)
 
 struct http_route {
 	struct http_route *next;
@@ -71,6 +77,11 @@ struct http_server {
 	char *address;
 	unsigned port;
 	struct MHD_Daemon *daemon;
+	pthread_t thread;
+	int events; /* epoll of the daemon */
+	int wake;   /* eventfd: a request was resumed, or the server ends */
+	atomic_bool woken, stopping;
+	int64_t opened_us;
 
 	pthread_mutex_t lock; /* below servers_lock */
 	pthread_cond_t changed;
@@ -250,12 +261,20 @@ void http_request_hold(struct http_request *request)
 	MHD_suspend_connection(request->connection);
 }
 
+static void server_wake(struct http_server *server)
+{
+	if (!atomic_exchange(&server->woken, true)) {
+		eventfd_write(server->wake, 1);
+	}
+}
+
 void http_request_wake(struct http_request *request)
 {
 	assert(request->magic == REQUEST_MAGIC);
 	struct http_server *server = request->server;
 	/* Counted after the resume: a server that ends waits for `held`, and must not end within this call. */
 	MHD_resume_connection(request->connection);
+	server_wake(server);
 	pthread_mutex_lock(&server->lock);
 	if (--server->held == 0) {
 		pthread_cond_broadcast(&server->changed);
@@ -562,6 +581,10 @@ static void request_route(struct http_request *request)
 	pthread_mutex_lock(&server->lock);
 	request->route = route_find(server, request->path);
 	pthread_mutex_unlock(&server->lock);
+	if (!request->route && clock_mono_us() - server->opened_us < STARTING_US) {
+		http_request_problem(request, -XYLEM_E_BUSY, "the bus is starting: try again");
+		return;
+	}
 	if (!request->route) {
 		http_request_problem(
 			request, -XYLEM_E_NOT_FOUND, "no connector takes the path %.200s", request->path.at);
@@ -831,22 +854,40 @@ static unsigned port_of(int fd)
 	}
 }
 
-/* The daemon's thread takes no signals: main does. */
+/*
+ * The thread is ours and not libmicrohttpd's: 0.9.75 takes events in lots of
+ * 128 and waits for more, with its whole timeout, when a lot was full. With
+ * exactly 128 or 256 clients that all wait for their answers, that is a stall
+ * of the idle timeout. MHD_run() never waits; poll() does it here.
+ */
+static void *server_run(void *context)
+{
+	struct http_server *server = context;
+	while (!atomic_load(&server->stopping)) {
+		MHD_UNSIGNED_LONG_LONG due = TURN_MS;
+		bool timed = MHD_get_timeout(server->daemon, &due) == MHD_YES;
+		struct pollfd wait[] = { { .fd = server->events, .events = POLLIN },
+			{ .fd = server->wake, .events = POLLIN } };
+		poll(wait, 2, timed && due < TURN_MS ? (int)due : TURN_MS);
+		eventfd_t count;
+		if (wait[1].revents && eventfd_read(server->wake, &count) == 0) {
+			atomic_store(&server->woken, false);
+		}
+		MHD_run(server->daemon);
+	}
+	return NULL;
+}
+
 static struct MHD_Daemon *daemon_start(struct http_server *server, int fd)
 {
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	struct MHD_Daemon *daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO,
+	return MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO,
 		0, NULL, NULL, server_access, server, MHD_OPTION_EXTERNAL_LOGGER, server_log, server,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
 		HTTP_SERVER_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
 		HTTP_SERVER_CONNECTIONS_PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT, HTTP_SERVER_IDLE_SECONDS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_SERVER_CONNECTION_MEMORY,
 		MHD_OPTION_NOTIFY_COMPLETED, server_completed, server, MHD_OPTION_END);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return daemon;
 }
 
 static void server_free(struct http_server *server)
@@ -861,6 +902,9 @@ static void server_free(struct http_server *server)
 	}
 	pthread_cond_destroy(&server->changed);
 	pthread_mutex_destroy(&server->lock);
+	if (server->wake >= 0) {
+		close(server->wake);
+	}
 	free(server->address);
 	server->magic = 0;
 	free(server);
@@ -874,14 +918,22 @@ static int server_start(struct http_server *server, struct xylem_reason *reason)
 		return fd;
 	}
 	server->port = port_of(fd);
-	server->daemon = daemon_start(server, fd);
+	server->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	server->daemon = server->wake < 0 ? NULL : daemon_start(server, fd);
 	if (!server->daemon) {
 		close(fd);
 		xylem_reason_set(
 			reason, "cannot listen on %s: the HTTP server did not start", server->address);
 		return -XYLEM_E_IO;
 	}
-	return 0;
+	server->opened_us = clock_mono_us();
+	server->events = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	int error = thread_start(&server->thread, "http-server", STACK_BYTES, server_run, server);
+	if (error) {
+		MHD_stop_daemon(server->daemon);
+		xylem_reason_set(reason, "cannot listen on %s: no thread", server->address);
+	}
+	return error;
 }
 
 static int server_new(struct http_server **ret_server, const char *address, struct xylem_reason *reason)
@@ -892,6 +944,7 @@ static int server_new(struct http_server **ret_server, const char *address, stru
 		return -XYLEM_E_MEMORY;
 	}
 	server->magic = SERVER_MAGIC;
+	server->wake = -1;
 	server->users = 1;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_condattr_t attributes;
@@ -956,6 +1009,9 @@ static void server_end(struct http_server *server)
 {
 	MHD_socket fd = MHD_quiesce_daemon(server->daemon);
 	server_drain(server);
+	atomic_store(&server->stopping, true);
+	server_wake(server);
+	pthread_join(server->thread, NULL);
 	MHD_stop_daemon(server->daemon);
 	if (fd != MHD_INVALID_SOCKET) {
 		close(fd);
