@@ -3,7 +3,7 @@
 
     crash.py XYLEMD CHECKER [--kills N] [--seed N] [--rate N] [--only plain|power|control] [--keep FOLDER]
 
-One route, webhook -> two HTTP sinks (one slow), PostgreSQL, Kafka and a topic, and a second route that takes
+One route, webhook -> two HTTP sinks (one slow), a file, PostgreSQL, Kafka and a topic, and a second route that takes
 the topic to a third HTTP sink. Half of the kills come at random instants, half at a named step (XYLEM_CRASH).
 First with the page cache kept, then as power losses (XYLEM_IO=volatile). A kill counts when at least 100
 acknowledged messages were unsettled. In the end everything is delivered and `checker verify` compares.
@@ -84,8 +84,9 @@ class Stage:
             "shop": {"webhook": {"path": "/in", "listen": f"127.0.0.1:{self.hook}", "verify": "none", "key": "/data/customer"}},
             "fast": {"http": {"url": f"{http}/fast"}},
             "slow": {"http": {"url": f"{http}/slow", "connections": 6}},
-            "after": {"http": {"url": f"{http}/after"}}}
-        to = ["fast", "slow"]
+            "after": {"http": {"url": f"{http}/after"}},
+            "archive": {"file": {"path": str(self.folder / "archive.ndjson"), "format": "ndjson"}}}
+        to = ["fast", "slow", "archive"]
         if self.peers.postgres:
             self.peers.postgres.sql(f"CREATE TABLE {self.word} (place bigserial, id text, customer text, seq bigint, pad text)")
             connectors["erp"] = {"postgres": {"dsn": self.peers.postgres.dsn, "table": self.word}}
@@ -243,6 +244,7 @@ class Stage:
             done = subprocess.run(["kcat", "-b", self.peers.kafka.brokers, "-C", "-t", self.word, "-o", "beginning", "-e", "-q",
                                    "-f", "%s\n"], capture_output=True, timeout=120, check=True)
             self._receipts("events", done.stdout.decode().splitlines())
+        self._receipts("archive", (self.folder / "archive.ndjson").read_text(encoding="utf-8").splitlines())
         database = sqlite3.connect(self.folder / "data" / "catalogue.db")
         cases = database.execute("SELECT partition, offset, destination FROM cases").fetchall()
         database.close()
@@ -335,7 +337,7 @@ def main():
              (f"power: {arguments.kills} power losses", lambda stage: part_kept(stage, "volatile", arguments.kills)),
              ("control: without syncs messages are lost", lambda stage: part_control(stage, 3))]
     parts = [part for part in parts if arguments.only in (None, part[0].split(":")[0])]
-    print(f"1..{len(parts)}\n# seed {arguments.seed}; connectors: webhook, http, {', '.join(arguments.modules)}", flush=True)
+    print(f"1..{len(parts)}\n# seed {arguments.seed}; connectors: webhook, http, file, {', '.join(arguments.modules)}", flush=True)
     peers, good = None, False
     try:
         peers = Peers(arguments.modules)
