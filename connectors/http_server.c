@@ -55,7 +55,6 @@
 #define BODY_DISCARDED (64 * 1024) /* a refused body up to this size is read and dropped */
 #define TOMBSTONE_US (10 * 1000000LL)
 #define DRAIN_US (5 * 1000000LL)
-#define STARTING_US (2 * 1000000LL) /* paths of connectors that start after the first may still come */
 #define TURN_MS 1000
 #define STACK_BYTES ((size_t)1024 * 1024)
 
@@ -81,7 +80,6 @@ struct http_server {
 	int events; /* epoll of the daemon */
 	int wake;   /* eventfd: a request was resumed, or the server ends */
 	atomic_bool woken, stopping;
-	int64_t opened_us;
 
 	pthread_mutex_t lock; /* below servers_lock */
 	pthread_cond_t changed;
@@ -580,8 +578,9 @@ static void request_route(struct http_request *request)
 	struct http_server *server = request->server;
 	pthread_mutex_lock(&server->lock);
 	request->route = route_find(server, request->path);
+	bool starting = !server->routes;
 	pthread_mutex_unlock(&server->lock);
-	if (!request->route && clock_mono_us() - server->opened_us < STARTING_US) {
+	if (starting) {
 		http_request_problem(request, -XYLEM_E_BUSY, "the bus is starting: try again");
 		return;
 	}
@@ -880,8 +879,7 @@ static void *server_run(void *context)
 
 static struct MHD_Daemon *daemon_start(struct http_server *server, int fd)
 {
-	return MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO,
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | MHD_USE_TURBO,
 		0, NULL, NULL, server_access, server, MHD_OPTION_EXTERNAL_LOGGER, server_log, server,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
 		HTTP_SERVER_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
@@ -926,7 +924,6 @@ static int server_start(struct http_server *server, struct xylem_reason *reason)
 			reason, "cannot listen on %s: the HTTP server did not start", server->address);
 		return -XYLEM_E_IO;
 	}
-	server->opened_us = clock_mono_us();
 	server->events = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 	int error = thread_start(&server->thread, "http-server", STACK_BYTES, server_run, server);
 	if (error) {
