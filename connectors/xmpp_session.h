@@ -15,11 +15,11 @@
 struct session;
 
 struct session_options {
-	const char *jid;          /* bare */
+	const char *jid; /* bare */
 	const char *resource;
 	struct xylem_span password;
-	const char *server;       /* HOST:PORT; NULL: by the domain's SRV records */
-	const char *ca;           /* file of certificates; NULL: the system's */
+	const char *server; /* HOST:PORT; NULL: by the domain's SRV records */
+	const char *ca;     /* file of certificates; NULL: the system's */
 	bool insecure_skip_verify;
 	bool plaintext;
 	int64_t priority;
@@ -30,8 +30,8 @@ struct session_options {
 };
 
 /* Copies what it needs. -XYLEM_E_MEMORY, -XYLEM_E_LIMIT (no descriptor below 1024 is left). */
-int session_new(struct session **ret_session, const struct session_options *options,
-	struct xylem_reason *reason);
+int session_new(
+	struct session **ret_session, const struct session_options *options, struct xylem_reason *reason);
 int session_start(struct session *session, struct xylem_reason *reason);
 /* Sends what is queued (at most 2 s), logs out, ends the thread. */
 void session_stop(struct session *session);

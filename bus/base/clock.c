@@ -38,7 +38,8 @@ struct timespec clock_timespec(int64_t mono_us)
 	if (mono_us < 0) {
 		mono_us = 0;
 	}
-	return (struct timespec){ .tv_sec = (time_t)(mono_us / 1000000), .tv_nsec = (mono_us % 1000000) * 1000 };
+	return (struct timespec){ .tv_sec = (time_t)(mono_us / 1000000),
+		.tv_nsec = (mono_us % 1000000) * 1000 };
 }
 
 const char *clock_format(int64_t wall_us, char text[CLOCK_TEXT_SIZE])

@@ -29,7 +29,8 @@ static void choose(void)
 	char *end = NULL;
 	long nth = colon ? strtol(colon + 1, &end, 10) : 0;
 	for (size_t i = 0; nth > 0 && *end == '\0' && i < sizeof(steps) / sizeof(*steps); i++) {
-		if (strlen(steps[i]) == (size_t)(colon - spec) && strncmp(spec, steps[i], strlen(steps[i])) == 0) {
+		if (strlen(steps[i]) == (size_t)(colon - spec) &&
+			strncmp(spec, steps[i], strlen(steps[i])) == 0) {
 			atomic_store(&left, nth);
 			chosen = steps[i];
 			return;

@@ -40,8 +40,8 @@ static uint32_t crc_by_table(uint32_t crc, const unsigned char *at, size_t n)
 		memcpy(&word, at, 8);
 		word ^= crc;
 		crc = table[7][word & 0xFF] ^ table[6][(word >> 8) & 0xFF] ^ table[5][(word >> 16) & 0xFF] ^
-			table[4][(word >> 24) & 0xFF] ^ table[3][(word >> 32) & 0xFF] ^
-			table[2][(word >> 40) & 0xFF] ^ table[1][(word >> 48) & 0xFF] ^ table[0][word >> 56];
+		      table[4][(word >> 24) & 0xFF] ^ table[3][(word >> 32) & 0xFF] ^
+		      table[2][(word >> 40) & 0xFF] ^ table[1][(word >> 48) & 0xFF] ^ table[0][word >> 56];
 	}
 	while (n--) {
 		crc = (crc >> 8) ^ table[0][(crc ^ *at++) & 0xFF];

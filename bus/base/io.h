@@ -24,7 +24,8 @@ struct io {
 	ssize_t (*pread)(struct io *io, struct io_file *file, void *bytes, size_t n, uint64_t at);
 	int (*pwrite)(struct io *io, struct io_file *file, const void *bytes, size_t n, uint64_t at);
 	int (*fdatasync)(struct io *io, struct io_file *file);
-	int (*allocate)(struct io *io, struct io_file *file, uint64_t size); /* fallocate from 0; extends the size */
+	int (*allocate)(
+		struct io *io, struct io_file *file, uint64_t size); /* fallocate from 0; extends the size */
 	int (*truncate)(struct io *io, struct io_file *file, uint64_t size);
 	int64_t (*size)(struct io *io, struct io_file *file);
 	int (*rename)(struct io *io, const char *from, const char *to);

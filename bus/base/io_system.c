@@ -70,7 +70,8 @@ static int system_pwrite(struct io *io, struct io_file *file, const void *bytes,
 	(void)io;
 	size_t done = 0;
 	while (done < n) {
-		ssize_t put = pwrite(file->descriptor, (const char *)bytes + done, n - done, (off_t)(at + done));
+		ssize_t put = pwrite(
+			file->descriptor, (const char *)bytes + done, n - done, (off_t)(at + done));
 		if (put < 0 && errno == EINTR) {
 			continue;
 		}

@@ -85,8 +85,8 @@ static void line_write(enum xylem_log_level level, const char *room, const char 
 	bool json = atomic_load(&as_json);
 	clock_format(clock_wall_us(), time);
 	if (json) {
-		xylem_buffer_format(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"room\":\"%s\",\"text\":\"", time,
-			names[level], room);
+		xylem_buffer_format(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"room\":\"%s\",\"text\":\"",
+			time, names[level], room);
 	} else {
 		xylem_buffer_format(&line, "%s %-7s %s: ", time, names[level], room);
 	}

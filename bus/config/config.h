@@ -32,12 +32,12 @@ struct config_place {
 /* `bus:` */
 struct config_bus {
 	const char *name;
-	const char *data;           /* absolute folder */
-	int64_t max_message;        /* bytes of data of one message */
-	int unrouted;               /* enum config_unrouted */
+	const char *data;    /* absolute folder */
+	int64_t max_message; /* bytes of data of one message */
+	int unrouted;        /* enum config_unrouted */
 	int64_t shutdown_us;
-	int log_level;              /* enum xylem_log_level */
-	int log_format;             /* 0 text, 1 json */
+	int log_level;  /* enum xylem_log_level */
+	int log_format; /* 0 text, 1 json */
 };
 enum config_unrouted { UNROUTED_COUNT, UNROUTED_HOSPITAL };
 
@@ -54,18 +54,19 @@ struct config_hospital {
 
 /* `console:` */
 struct config_console {
-	const char *listen;  /* HOST:PORT; default 127.0.0.1:7070 */
+	const char *listen; /* HOST:PORT; default 127.0.0.1:7070 */
 	int64_t max_body;
 	bool public_metrics; /* /metrics without a token */
-	struct xylem_strings hosts; /* names by which it is reached (`Host`); required when `listen` is not loopback */
+	struct xylem_strings
+		hosts; /* names by which it is reached (`Host`); required when `listen` is not loopback */
 };
 
 /* `xmpp:` */
 struct config_xmpp {
-	const char *server;  /* HOST:PORT of the component listener; NULL: the bus has no XMPP */
+	const char *server; /* HOST:PORT of the component listener; NULL: the bus has no XMPP */
 	const char *domain;
 	const struct xylem_secret *secret;
-	int64_t max_stanza;  /* escaped bytes */
+	int64_t max_stanza; /* escaped bytes */
 	struct xylem_strings allow;
 };
 
@@ -81,7 +82,7 @@ struct config_user {
 struct config_connector {
 	const char *name;
 	const struct xylem_connector *kind;
-	const void *options;          /* filled struct of kind->options_size */
+	const void *options;            /* filled struct of kind->options_size */
 	unsigned char options_hash[32]; /* to see on reload whether it changed (secrets and files included) */
 	struct config_place place;
 };
@@ -101,7 +102,7 @@ enum config_access { ACCESS_WHITELIST, ACCESS_OPEN, ACCESS_AUTHORIZE };
 struct config_step {
 	const struct xylem_transform *kind; /* NULL: `where` as a step */
 	const void *options;
-	void *program;                      /* compiled, owned by the configuration */
+	void *program; /* compiled, owned by the configuration */
 	struct config_place place;
 };
 
@@ -109,18 +110,19 @@ struct where; /* bus/route/where.h */
 
 /* `to:` of a route: one lane */
 struct config_lane {
-	const char *destination;            /* as written: `erp` or `topic:orders` */
+	const char *destination;                  /* as written: `erp` or `topic:orders` */
 	const struct config_connector *connector; /* NULL: a topic */
 	const struct config_topic *topic;
-	const struct lane_options *options; /* bus/route/lane_options.h: route's `deliver:` overlaid by the destination's own */
+	const struct lane_options
+		*options; /* bus/route/lane_options.h: route's `deliver:` overlaid by the destination's own */
 	struct config_place place;
 };
 
 /* `routes:` NAME: */
 struct config_route {
 	const char *name;
-	struct xylem_strings from;    /* connector names and `topic:NAME` */
-	const struct where *where;    /* NULL: takes all */
+	struct xylem_strings from; /* connector names and `topic:NAME` */
+	const struct where *where; /* NULL: takes all */
 	const struct config_step *steps;
 	size_t step_count;
 	const struct config_lane *lanes;
@@ -164,8 +166,8 @@ void config_report_finish(struct config_report *report);
  */
 int config_load(struct config **ret_config, const char *path, struct config_report *report);
 /* For a reload: warns of options that changed and are read at the start only. `place`: of the file. */
-void config_restart_check(const struct config_view *old, const struct config_view *now, struct config_place place,
-	struct config_report *report);
+void config_restart_check(const struct config_view *old, const struct config_view *now,
+	struct config_place place, struct config_report *report);
 struct config *config_ref(struct config *config);
 struct config *config_unref(struct config *config);
 /* Valid as long as a reference is held. */

@@ -157,7 +157,8 @@ static void topic_check(struct loading *loading, const struct config_topic *topi
 {
 	const struct config_view *view = &loading->config->view;
 	bool alerted = view->hospital->alerts && strcmp(view->hospital->alerts, topic->name) == 0;
-	if (!loading->report->errors && !alerted && !delivered_to(view, NULL, topic) && topic->publish.n == 0) {
+	if (!loading->report->errors && !alerted && !delivered_to(view, NULL, topic) &&
+		topic->publish.n == 0) {
 		report_warning(loading->report, topic->place,
 			"nothing reaches the topic `%s`; put `topic:%s` under `to` of a route, or say who "
 			"may `publish`",
@@ -170,7 +171,8 @@ static void alerts_check(struct loading *loading)
 	const char *alerts = loading->config->view.hospital->alerts;
 	if (alerts && !config_find_topic(&loading->config->view, alerts)) {
 		report_error(loading->report, tree_place(loading->sections[SECTION_HOSPITAL]),
-			"`alerts` names the topic `%s`, which is not declared; write it under `topics`", alerts);
+			"`alerts` names the topic `%s`, which is not declared; write it under `topics`",
+			alerts);
 	}
 }
 

@@ -67,22 +67,27 @@ static void destroy(struct instance *instance)
 	free(instance);
 }
 
-int instance_open(struct instance **ret_instance, const struct instance_options *options, struct xylem_reason *reason)
+int instance_open(
+	struct instance **ret_instance, const struct instance_options *options, struct xylem_reason *reason)
 {
 	struct instance *instance = calloc(1, sizeof(*instance));
 	if (!instance) {
 		return -XYLEM_E_MEMORY;
 	}
 	struct xylem_host *host = &instance->host;
-	*host = (struct xylem_host){ .magic = INSTANCE_MAGIC, .references = 1, .kind = options->kind, .up = true,
-		.changed = options->changed, .context = options->context };
+	*host = (struct xylem_host){ .magic = INSTANCE_MAGIC,
+		.references = 1,
+		.kind = options->kind,
+		.up = true,
+		.changed = options->changed,
+		.context = options->context };
 	pthread_mutex_init(&host->lock, NULL);
 	pthread_mutex_init(&host->health_lock, NULL);
 	host->config = options->config ? config_ref(options->config) : NULL;
 	host->name = strdup(options->name);
 	host->data = strdup(options->data ? options->data : ".");
-	int error = host->name && host->data ? host->kind->open(host, options->options, &host->body, reason) :
-		-XYLEM_E_MEMORY;
+	int error = host->name && host->data ? host->kind->open(host, options->options, &host->body, reason)
+					     : -XYLEM_E_MEMORY;
 	if (error) {
 		destroy(instance);
 		return error;
@@ -173,7 +178,8 @@ void instance_hold(struct instance *instance, bool hold)
 
 /* --- Sink side, probes ---------------------------------------------------- */
 
-int instance_sink_open(struct instance *instance, int64_t timeout_us, void **ret_worker, struct xylem_reason *reason)
+int instance_sink_open(
+	struct instance *instance, int64_t timeout_us, void **ret_worker, struct xylem_reason *reason)
 {
 	struct xylem_host *host = &instance->host;
 	if (!(host->kind->flags & XYLEM_CONNECTOR_SINK)) {
@@ -191,7 +197,8 @@ int instance_probe(struct instance *instance, int64_t timeout_us, struct xylem_r
 	}
 	*ret_result = (struct xylem_result){ 0 };
 	int error = host->kind->probe(host->body, timeout_us, ret_result);
-	instance_health(instance, !error && !ret_result->failure, error || ret_result->failure ? ret_result->reason.text : "");
+	instance_health(instance, !error && !ret_result->failure,
+		error || ret_result->failure ? ret_result->reason.text : "");
 	return error;
 }
 

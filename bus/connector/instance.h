@@ -23,12 +23,13 @@ struct instance_options {
 	const char *name;
 	const struct xylem_connector *kind;
 	const void *options;
-	struct config *config;  /* keeps `options` alive; may be NULL for internal ones */
-	const char *data;       /* DATA: folders of instances are below DATA/connectors/ */
+	struct config *config;    /* keeps `options` alive; may be NULL for internal ones */
+	const char *data;         /* DATA: folders of instances are below DATA/connectors/ */
 	instance_changed changed; /* health went up or down; may be NULL */
 	void *context;
 };
-int instance_open(struct instance **ret_instance, const struct instance_options *options, struct xylem_reason *reason);
+int instance_open(
+	struct instance **ret_instance, const struct instance_options *options, struct xylem_reason *reason);
 struct instance *instance_ref(struct instance *instance);
 /* The last one closes the connector. */
 struct instance *instance_unref(struct instance *instance);
@@ -43,7 +44,8 @@ void instance_stop(struct instance *instance);
 void instance_hold(struct instance *instance, bool hold);
 
 /* Sink side. */
-int instance_sink_open(struct instance *instance, int64_t timeout_us, void **ret_worker, struct xylem_reason *reason);
+int instance_sink_open(
+	struct instance *instance, int64_t timeout_us, void **ret_worker, struct xylem_reason *reason);
 
 int instance_probe(struct instance *instance, int64_t timeout_us, struct xylem_result *ret_result);
 

@@ -111,7 +111,8 @@ struct xylem_source *intake_source_free(struct xylem_source *source)
 	return NULL;
 }
 
-void intake_source_on_hold(struct xylem_source *source, void (*on_hold)(void *context, bool held), void *context)
+void intake_source_on_hold(
+	struct xylem_source *source, void (*on_hold)(void *context, bool held), void *context)
 {
 	source->on_hold = on_hold;
 	source->on_hold_context = context;
@@ -148,8 +149,8 @@ static int message_admit(const struct xylem_source *source, const struct xylem_m
 	struct xylem_reason *reason)
 {
 	if (message->data.n > source->intake->max_message) {
-		xylem_reason_set(reason, "message %zu has %zu bytes of data; bus.max_message allows %zu", index,
-			message->data.n, source->intake->max_message);
+		xylem_reason_set(reason, "message %zu has %zu bytes of data; bus.max_message allows %zu",
+			index, message->data.n, source->intake->max_message);
 		return -XYLEM_E_TOO_LARGE;
 	}
 	struct xylem_reason why = { "" };
@@ -169,7 +170,8 @@ static int batch_admit(const struct xylem_source *source, const struct xylem_mes
 		return refused;
 	}
 	if (xylem_source_held(source)) {
-		xylem_reason_set(reason, "held back: the bus has as much waiting as it may hold; try again later");
+		xylem_reason_set(
+			reason, "held back: the bus has as much waiting as it may hold; try again later");
 		return -XYLEM_E_BUSY;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -205,7 +207,8 @@ static void submission_answered(void *context, int error, const struct xylem_pos
 	if (!error) {
 		atomic_fetch_add_explicit(&source->received, n, memory_order_relaxed);
 		if (source->intake->accepted) {
-			source->intake->accepted(source->intake->accepted_context, source->name, positions, n);
+			source->intake->accepted(
+				source->intake->accepted_context, source->name, positions, n);
 		}
 	}
 	submission.done(submission.context, error, (const struct xylem_receipt *)positions, error ? 0 : n);
@@ -213,8 +216,8 @@ static void submission_answered(void *context, int error, const struct xylem_pos
 }
 
 /* A copy of the batch with the ingress filled in; the caller frees what is not `room`. */
-static struct xylem_message *batch_mark(const struct xylem_source *source, const struct xylem_message *messages,
-	size_t n, struct xylem_message *room)
+static struct xylem_message *batch_mark(const struct xylem_source *source,
+	const struct xylem_message *messages, size_t n, struct xylem_message *room)
 {
 	struct xylem_message *marked = n <= BATCH_ON_STACK ? room : malloc(n * sizeof(*marked));
 	if (marked) {
@@ -244,7 +247,8 @@ int xylem_source_submit(struct xylem_source *source, const struct xylem_message 
 	} else {
 		*submission = (struct submission){ source, done, context };
 		submission_begin(source);
-		error = journal_append(source->intake->journal, marked, n, false, submission_answered, submission);
+		error = journal_append(
+			source->intake->journal, marked, n, false, submission_answered, submission);
 		if (error) {
 			submission_end(source);
 		}

@@ -23,14 +23,16 @@ struct xylem_source *intake_source_new(struct intake *intake, const char *name);
 struct xylem_source *intake_source_free(struct xylem_source *source);
 
 /* Holds are counted by reason; a source is held while any counts. `on_hold` tells the connector (may be NULL). */
-void intake_source_on_hold(struct xylem_source *source, void (*on_hold)(void *context, bool held), void *context);
+void intake_source_on_hold(
+	struct xylem_source *source, void (*on_hold)(void *context, bool held), void *context);
 void intake_source_hold(struct xylem_source *source, bool hold);
 /* Every submit of every source gets `error` from now on (0: none): shutdown, a dead journal. */
 void intake_refuse(struct intake *intake, int error);
 uint64_t intake_source_received(const struct xylem_source *source); /* messages since start */
 
 /* Called after each acknowledged batch, on the commit thread; must not block. Set before the first source. */
-typedef void (*intake_accepted)(void *context, const char *ingress, const struct xylem_position *positions, size_t n);
+typedef void (*intake_accepted)(
+	void *context, const char *ingress, const struct xylem_position *positions, size_t n);
 void intake_on_accepted(struct intake *intake, intake_accepted accepted, void *context);
 
 #endif

@@ -19,13 +19,13 @@
 struct journal;
 
 struct journal_options {
-	const char *folder;           /* DATA/journal, made if missing */
+	const char *folder; /* DATA/journal, made if missing */
 	struct io *io;
-	uint64_t segment_size;        /* bytes, preallocated */
-	uint64_t retain_bytes;        /* settled messages are kept up to this much */
-	int64_t retain_us;            /* and this long */
-	uint64_t hold_bytes;          /* BUSY above this much unsettled: `journal.max` */
-	uint64_t reserve_bytes;       /* kept free so that settlements go through when the disk is full */
+	uint64_t segment_size;  /* bytes, preallocated */
+	uint64_t retain_bytes;  /* settled messages are kept up to this much */
+	int64_t retain_us;      /* and this long */
+	uint64_t hold_bytes;    /* BUSY above this much unsettled: `journal.max` */
+	uint64_t reserve_bytes; /* kept free so that settlements go through when the disk is full */
 	/* The end that the catalogue knows as acknowledged; offset 0: no catalogue yet. */
 	struct xylem_position acknowledged_end;
 	bool accept_gap;
@@ -34,10 +34,10 @@ struct journal_options {
 /* What recovery found; for the log, `status` and tests. */
 struct journal_recovery {
 	uint64_t records;
-	uint64_t torn_bytes;      /* cut from the tail: never acknowledged */
-	uint64_t damaged_bytes;   /* quarantined */
+	uint64_t torn_bytes;    /* cut from the tail: never acknowledged */
+	uint64_t damaged_bytes; /* quarantined */
 	uint64_t damaged_batches;
-	char quarantine[256];     /* folder with the copies, if any */
+	char quarantine[256]; /* folder with the copies, if any */
 };
 
 /*
@@ -122,16 +122,16 @@ void journal_release(struct journal *journal, struct xylem_position position);
 uint64_t journal_distance(struct journal *journal, struct xylem_position from);
 
 struct journal_state {
-	bool failed;              /* a write or sync failed: dead */
-	bool full;                /* no room: held back */
-	bool held;                /* hold_bytes reached */
-	uint64_t bytes;           /* on disk, all segments */
+	bool failed;    /* a write or sync failed: dead */
+	bool full;      /* no room: held back */
+	bool held;      /* hold_bytes reached */
+	uint64_t bytes; /* on disk, all segments */
 	uint64_t unreleased_bytes;
 	uint64_t hold_bytes;
-	uint64_t appended;        /* records since start */
+	uint64_t appended; /* records since start */
 	uint64_t commits;
 	uint64_t segments;
-	int64_t last_sync_us;     /* how long the last fdatasync took */
+	int64_t last_sync_us; /* how long the last fdatasync took */
 	char failure[128];
 };
 void journal_state(struct journal *journal, struct journal_state *ret_state);

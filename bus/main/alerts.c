@@ -53,7 +53,8 @@ static void alert_done(void *context, int error, const struct xylem_receipt *rec
 {
 }
 
-static void publish(struct bus *bus, const char *topic, uint64_t number, const struct hospital_admission *admission)
+static void publish(
+	struct bus *bus, const char *topic, uint64_t number, const struct hospital_admission *admission)
 {
 	XYLEM_BUFFER_SCOPED data = { 0 };
 	char ingress[160], id[32];
@@ -69,9 +70,10 @@ static void publish(struct bus *bus, const char *topic, uint64_t number, const s
 		.data = xylem_buffer_borrow(&data),
 	};
 	struct xylem_reason reason = { "" };
-	if (xylem_buffer_failed(&data) || publish_submit(bus, ingress, &message, alert_done, NULL, &reason) != 0) {
-		xylem_log(XYLEM_LOG_WARNING, "hospital", "case %lu was not told to topic %s: %s", (unsigned long)number, topic,
-			reason.text);
+	if (xylem_buffer_failed(&data) ||
+		publish_submit(bus, ingress, &message, alert_done, NULL, &reason) != 0) {
+		xylem_log(XYLEM_LOG_WARNING, "hospital", "case %lu was not told to topic %s: %s",
+			(unsigned long)number, topic, reason.text);
 	}
 }
 
@@ -81,9 +83,10 @@ void alerts_admitted(void *context, uint64_t number, const struct hospital_admis
 	if (alerted_before(bus, number) || xylem_span_is(admission->original->type, ALERT_TYPE)) {
 		return;
 	}
-	xylem_log(XYLEM_LOG_NOTICE, "hospital", "case %lu: %s%s%s, %s: %s (%s)", (unsigned long)number, admission->route,
-		admission->destination ? "/" : "", admission->destination ? admission->destination : "", admission->stage,
-		admission->reason, admission->code);
+	xylem_log(XYLEM_LOG_NOTICE, "hospital", "case %lu: %s%s%s, %s: %s (%s)", (unsigned long)number,
+		admission->route, admission->destination ? "/" : "",
+		admission->destination ? admission->destination : "", admission->stage, admission->reason,
+		admission->code);
 	struct config *config = bus_config(bus);
 	const char *topic = config_view(config)->hospital->alerts;
 	if (topic) {

@@ -40,8 +40,8 @@ static int config_start(struct bus *bus, struct xylem_reason *reason)
 			problem->place.file, problem->place.line, problem->place.column, problem->text);
 	}
 	if (error) {
-		xylem_reason_set(reason, "%s: %zu error%s in the configuration; `xylemd check %s` lists them", bus->path,
-			report.errors, report.errors == 1 ? "" : "s", bus->path);
+		xylem_reason_set(reason, "%s: %zu error%s in the configuration; `xylemd check %s` lists them",
+			bus->path, report.errors, report.errors == 1 ? "" : "s", bus->path);
 	}
 	config_report_finish(&report);
 	if (!error) {
@@ -111,7 +111,9 @@ static int catalogue_start(struct bus *bus, struct xylem_reason *reason)
 	char path[4096];
 	const char *data = view_of(bus)->bus->data;
 	snprintf(path, sizeof(path), "%s/catalogue.db", data);
-	struct catalogue_options options = { .path = path, .io = io_chosen(), .journal_exists = journal_exists(data),
+	struct catalogue_options options = { .path = path,
+		.io = io_chosen(),
+		.journal_exists = journal_exists(data),
 		.accept_gap = bus->accept_gap };
 	return catalogue_open(&bus->catalogue, &options, reason);
 }
@@ -124,12 +126,15 @@ static void catalogue_stop(struct bus *bus)
 static void recovery_log(const struct journal_recovery *recovery)
 {
 	if (recovery->torn_bytes > 0) {
-		xylem_log(XYLEM_LOG_NOTICE, "journal", "cut %lu bytes of a torn tail: they were never acknowledged",
+		xylem_log(XYLEM_LOG_NOTICE, "journal",
+			"cut %lu bytes of a torn tail: they were never acknowledged",
 			(unsigned long)recovery->torn_bytes);
 	}
 	if (recovery->damaged_bytes > 0) {
-		xylem_log(XYLEM_LOG_ERROR, "journal", "%lu bytes in %lu batches are damaged and lie aside in %s",
-			(unsigned long)recovery->damaged_bytes, (unsigned long)recovery->damaged_batches, recovery->quarantine);
+		xylem_log(XYLEM_LOG_ERROR, "journal",
+			"%lu bytes in %lu batches are damaged and lie aside in %s",
+			(unsigned long)recovery->damaged_bytes, (unsigned long)recovery->damaged_batches,
+			recovery->quarantine);
 	}
 }
 
@@ -246,8 +251,9 @@ static void xmpp_stop(struct bus *bus)
 static int internal_open(struct bus *bus, const struct xylem_connector *kind, const void *options,
 	struct instance **ret_instance, struct xylem_reason *reason)
 {
-	struct instance_options instance = { .name = kind->name, .kind = kind, .options = options,
-		.data = view_of(bus)->bus->data };
+	struct instance_options instance = {
+		.name = kind->name, .kind = kind, .options = options, .data = view_of(bus)->bus->data
+	};
 	return instance_open(ret_instance, &instance, reason);
 }
 
@@ -271,7 +277,8 @@ static struct instance *sink_find(void *instances, const char *name)
 	return instances_find(instances, name);
 }
 
-static int lanes_change(struct bus *bus, struct config *config, struct instances *instances, struct xylem_reason *reason)
+static int lanes_change(
+	struct bus *bus, struct config *config, struct instances *instances, struct xylem_reason *reason)
 {
 	struct lanes_sinks sinks = { sink_find, bus->fanout, bus->unrouted, instances };
 	return lanes_apply(bus->lanes, config, &sinks, reason);
@@ -634,8 +641,8 @@ int bus_connectors(struct bus *bus, struct connector_state **ret_connectors, siz
 	return 0;
 }
 
-int bus_connector_probe(struct bus *bus, const char *name, int64_t timeout_us, struct xylem_result *ret_result,
-	struct xylem_reason *reason)
+int bus_connector_probe(struct bus *bus, const char *name, int64_t timeout_us,
+	struct xylem_result *ret_result, struct xylem_reason *reason)
 {
 	pthread_mutex_lock(&bus->generation_lock);
 	struct instance *instance = instances_find(&bus->instances, name);
@@ -647,7 +654,8 @@ int bus_connector_probe(struct bus *bus, const char *name, int64_t timeout_us, s
 	}
 	int error = instance_probe(instance, timeout_us, ret_result);
 	if (error == -XYLEM_E_UNSUPPORTED) {
-		xylem_reason_set(reason, "a %s connector has no probe; its next delivery shows whether it is there",
+		xylem_reason_set(reason,
+			"a %s connector has no probe; its next delivery shows whether it is there",
 			instance_kind(instance)->name);
 	}
 	instance_unref(instance);

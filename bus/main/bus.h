@@ -50,19 +50,26 @@ struct connector_state {
 	char kind[64];
 	bool source, sink;
 	bool up;
-	bool held;           /* sources: held back now */
+	bool held; /* sources: held back now */
 	char why[256];
-	uint64_t received;   /* sources: messages since start */
+	uint64_t received; /* sources: messages since start */
 };
 int bus_connectors(struct bus *bus, struct connector_state **ret_connectors, size_t *ret_n);
-int bus_connector_probe(struct bus *bus, const char *name, int64_t timeout_us, struct xylem_result *ret_result,
-	struct xylem_reason *reason);
+int bus_connector_probe(struct bus *bus, const char *name, int64_t timeout_us,
+	struct xylem_result *ret_result, struct xylem_reason *reason);
 
 /*
  * Things that happen, for `tail` and SSE: a callback on the thread where it
  * happened, which must not block. `json` is one line.
  */
-enum bus_event { BUS_EVENT_ACCEPTED, BUS_EVENT_SETTLED, BUS_EVENT_CASE, BUS_EVENT_LANE, BUS_EVENT_CONNECTOR, BUS_EVENT_RELOAD };
+enum bus_event {
+	BUS_EVENT_ACCEPTED,
+	BUS_EVENT_SETTLED,
+	BUS_EVENT_CASE,
+	BUS_EVENT_LANE,
+	BUS_EVENT_CONNECTOR,
+	BUS_EVENT_RELOAD
+};
 typedef void (*bus_listener)(void *context, enum bus_event event, struct xylem_span json);
 uint64_t bus_listen(struct bus *bus, bus_listener listener, void *context);
 void bus_unlisten(struct bus *bus, uint64_t listener);

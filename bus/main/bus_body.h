@@ -77,7 +77,7 @@ struct bus {
 	pthread_mutex_t keeper_lock;
 	pthread_cond_t keeper_wake;
 	bool keeper_ending, journal_changed;
-	bool holding; /* sources are held for the journal; keeper's own */
+	bool holding;           /* sources are held for the journal; keeper's own */
 	unsigned alarm_percent; /* 0, 50 or 80: how full the journal was said to be */
 };
 
@@ -87,8 +87,8 @@ struct bus *bus_stop(struct bus *bus);
 
 /* instances.c */
 /* The instances of `config`: those of `before` that did not change, new ones for the rest. */
-int instances_open(struct bus *bus, struct config *config, const struct instances *before, struct instances *ret_instances,
-	struct xylem_reason *reason);
+int instances_open(struct bus *bus, struct config *config, const struct instances *before,
+	struct instances *ret_instances, struct xylem_reason *reason);
 void instances_finish(struct instances *instances);
 struct instance *instances_find(const struct instances *instances, const char *name);
 bool instances_has(const struct instances *instances, const struct instance *instance);
@@ -102,13 +102,14 @@ int keeper_start(struct bus *bus, struct xylem_reason *reason);
 void keeper_stop(struct bus *bus);
 
 /* publish.c */
-int publish_submit(void *bus, const char *ingress, const struct xylem_message *message, xylem_submit_done done,
-	void *context, struct xylem_reason *reason);
+int publish_submit(void *bus, const char *ingress, const struct xylem_message *message,
+	xylem_submit_done done, void *context, struct xylem_reason *reason);
 void doors_close(struct bus *bus);
 
 /* events.c */
 void events_accepted(void *bus, const char *ingress, const struct xylem_position *positions, size_t n);
-void events_settled(void *bus, const char *lane, struct xylem_position position, enum outcome outcome, uint32_t attempts);
+void events_settled(
+	void *bus, const char *lane, struct xylem_position position, enum outcome outcome, uint32_t attempts);
 void events_lane(void *bus, const char *lane, enum lane_condition condition, const char *why);
 void events_connector(void *bus, struct instance *instance);
 void events_reload(struct bus *bus, bool ok, const char *generation);

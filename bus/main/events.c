@@ -132,7 +132,8 @@ void events_reload(struct bus *bus, bool ok, const char *generation)
 {
 	metric_set(metric_series(METRIC_RELOAD_OK, NULL, NULL, NULL), ok);
 	if (ok) {
-		metric_set(metric_series(METRIC_RELOAD_TIME, NULL, NULL, NULL), (double)clock_wall_us() / 1e6);
+		metric_set(
+			metric_series(METRIC_RELOAD_TIME, NULL, NULL, NULL), (double)clock_wall_us() / 1e6);
 	}
 	if (nobody(bus)) {
 		return;

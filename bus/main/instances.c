@@ -15,7 +15,8 @@ static size_t kept(const struct instances *before, const struct config_connector
 	for (size_t i = 0; i < before->n; i++) {
 		if (strcmp(instance_name(before->items[i]), connector->name) == 0 &&
 			instance_kind(before->items[i]) == connector->kind &&
-			memcmp(before->hashes[i], connector->options_hash, sizeof(connector->options_hash)) == 0) {
+			memcmp(before->hashes[i], connector->options_hash, sizeof(connector->options_hash)) ==
+				0) {
 			return i;
 		}
 	}
@@ -37,20 +38,20 @@ static int open_one(struct bus *bus, struct config *config, const struct config_
 	};
 	int error = instance_open(ret_instance, &options, &why);
 	if (error) {
-		xylem_reason_set(reason, "%s:%d:%d: connector %s cannot be opened: %.300s", connector->place.file,
-			connector->place.line, connector->place.column, connector->name,
-			why.text[0] ? why.text : xylem_error_row(error)->text);
+		xylem_reason_set(reason, "%s:%d:%d: connector %s cannot be opened: %.300s",
+			connector->place.file, connector->place.line, connector->place.column,
+			connector->name, why.text[0] ? why.text : xylem_error_row(error)->text);
 	}
 	return error;
 }
 
-int instances_open(struct bus *bus, struct config *config, const struct instances *before, struct instances *ret_instances,
-	struct xylem_reason *reason)
+int instances_open(struct bus *bus, struct config *config, const struct instances *before,
+	struct instances *ret_instances, struct xylem_reason *reason)
 {
 	const struct config_view *view = config_view(config);
 	size_t n = view->connector_count;
-	struct instances instances = { calloc(n + 1, sizeof(*instances.items)), calloc(n + 1, sizeof(*instances.hashes)),
-		calloc(n + 1, sizeof(*instances.held)), 0 };
+	struct instances instances = { calloc(n + 1, sizeof(*instances.items)),
+		calloc(n + 1, sizeof(*instances.hashes)), calloc(n + 1, sizeof(*instances.held)), 0 };
 	int error = instances.items && instances.hashes && instances.held ? 0 : -XYLEM_E_MEMORY;
 	for (; instances.n < n && !error; instances.n += !error) {
 		const struct config_connector *connector = &view->connectors[instances.n];
@@ -61,7 +62,8 @@ int instances_open(struct bus *bus, struct config *config, const struct instance
 		} else {
 			error = open_one(bus, config, connector, &instances.items[instances.n], reason);
 		}
-		memcpy(instances.hashes[instances.n], connector->options_hash, sizeof(connector->options_hash));
+		memcpy(instances.hashes[instances.n], connector->options_hash,
+			sizeof(connector->options_hash));
 	}
 	if (error) {
 		instances_finish(&instances);

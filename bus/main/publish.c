@@ -39,15 +39,18 @@ static bool ingress_known(struct bus *bus, const char *ingress)
 	struct config *config = bus_config(bus);
 	const struct config_view *view = config_view(config);
 	bool topic = strncmp(ingress, "topic:", 6) == 0;
-	bool known = topic ? config_find_topic(view, ingress + 6) != NULL : config_find_connector(view, ingress) != NULL;
+	bool known = topic ? config_find_topic(view, ingress + 6) != NULL
+			   : config_find_connector(view, ingress) != NULL;
 	config_unref(config);
 	return known;
 }
 
-static int door_open(struct bus *bus, const char *ingress, struct xylem_source **ret_source, struct xylem_reason *reason)
+static int door_open(
+	struct bus *bus, const char *ingress, struct xylem_source **ret_source, struct xylem_reason *reason)
 {
 	if (!ingress_known(bus, ingress)) {
-		xylem_reason_set(reason, "there is no connector or topic \"%.100s\"; topics are written topic:NAME", ingress);
+		xylem_reason_set(reason,
+			"there is no connector or topic \"%.100s\"; topics are written topic:NAME", ingress);
 		return -XYLEM_E_NOT_FOUND;
 	}
 	pthread_mutex_lock(&bus->doors_lock);
@@ -61,8 +64,8 @@ static int door_open(struct bus *bus, const char *ingress, struct xylem_source *
 	return 0;
 }
 
-int publish_submit(void *context, const char *ingress, const struct xylem_message *message, xylem_submit_done done,
-	void *done_context, struct xylem_reason *reason)
+int publish_submit(void *context, const char *ingress, const struct xylem_message *message,
+	xylem_submit_done done, void *done_context, struct xylem_reason *reason)
 {
 	struct xylem_source *source;
 	int error = door_open(context, ingress, &source, reason);
@@ -74,8 +77,9 @@ int bus_publish(struct bus *bus, const char *ingress, const struct xylem_message
 {
 	struct xylem_source *source;
 	int error = door_open(bus, ingress, &source, reason);
-	return error ? error :
-		xylem_source_submit_wait(source, messages, n, (struct xylem_receipt *)ret_positions, reason);
+	return error ? error
+		     : xylem_source_submit_wait(
+			       source, messages, n, (struct xylem_receipt *)ret_positions, reason);
 }
 
 void doors_close(struct bus *bus)

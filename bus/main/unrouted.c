@@ -7,7 +7,8 @@
 
 #include <main/bus_body.h>
 
-static int unrouted_open(struct xylem_host *host, const void *options, void **ret_instance, struct xylem_reason *reason)
+static int unrouted_open(
+	struct xylem_host *host, const void *options, void **ret_instance, struct xylem_reason *reason)
 {
 	*ret_instance = *(struct bus *const *)options;
 	return 0;
@@ -17,14 +18,15 @@ static void unrouted_close(void *instance)
 {
 }
 
-static int unrouted_sink_open(void *instance, int64_t timeout_us, void **ret_worker, struct xylem_reason *reason)
+static int unrouted_sink_open(
+	void *instance, int64_t timeout_us, void **ret_worker, struct xylem_reason *reason)
 {
 	*ret_worker = instance;
 	return 0;
 }
 
-static void unrouted_deliver(void *worker, const struct xylem_message *const *messages, size_t n,
-	struct xylem_result *results)
+static void unrouted_deliver(
+	void *worker, const struct xylem_message *const *messages, size_t n, struct xylem_result *results)
 {
 	struct config *config = bus_config(worker);
 	bool hospital = config_view(config)->bus->unrouted == UNROUTED_HOSPITAL;
@@ -32,8 +34,8 @@ static void unrouted_deliver(void *worker, const struct xylem_message *const *me
 	metric_add(metric_series(METRIC_UNROUTED, NULL, NULL, NULL), n);
 	for (size_t i = 0; hospital && i < n; i++) {
 		xylem_result_fail(&results[i], XYLEM_FAILURE_WRONG, "unrouted",
-			"no route takes messages of type %.*s from %.*s", (int)messages[i]->type.n, messages[i]->type.at,
-			(int)messages[i]->ingress.n, messages[i]->ingress.at);
+			"no route takes messages of type %.*s from %.*s", (int)messages[i]->type.n,
+			messages[i]->type.at, (int)messages[i]->ingress.n, messages[i]->ingress.at);
 	}
 }
 

@@ -14,31 +14,31 @@
  * counting on it is one relaxed atomic add.
  */
 enum metric_family {
-	METRIC_RECEIVED,          /* connector */
-	METRIC_DELIVERED,         /* route, destination */
-	METRIC_OUTCOMES,          /* route, destination, outcome */
-	METRIC_ATTEMPTS,          /* route, destination, failure */
-	METRIC_REFUSED,           /* connector, code: what intake refused */
-	METRIC_UNROUTED,          /* none */
-	METRIC_LANE_BACKLOG,      /* gauge; route, destination */
-	METRIC_LANE_OLDEST,       /* gauge, seconds; route, destination */
-	METRIC_LANE_STATE,        /* gauge 0/1; route, destination, state */
-	METRIC_HOSPITAL_CASES,    /* gauge; state */
-	METRIC_JOURNAL_BYTES,     /* gauge */
+	METRIC_RECEIVED,       /* connector */
+	METRIC_DELIVERED,      /* route, destination */
+	METRIC_OUTCOMES,       /* route, destination, outcome */
+	METRIC_ATTEMPTS,       /* route, destination, failure */
+	METRIC_REFUSED,        /* connector, code: what intake refused */
+	METRIC_UNROUTED,       /* none */
+	METRIC_LANE_BACKLOG,   /* gauge; route, destination */
+	METRIC_LANE_OLDEST,    /* gauge, seconds; route, destination */
+	METRIC_LANE_STATE,     /* gauge 0/1; route, destination, state */
+	METRIC_HOSPITAL_CASES, /* gauge; state */
+	METRIC_JOURNAL_BYTES,  /* gauge */
 	METRIC_JOURNAL_COMMITS,
-	METRIC_JOURNAL_SYNC,      /* histogram, seconds */
-	METRIC_JOURNAL_BATCH,     /* histogram, messages */
+	METRIC_JOURNAL_SYNC,  /* histogram, seconds */
+	METRIC_JOURNAL_BATCH, /* histogram, messages */
 	METRIC_CATALOGUE_COMMITS,
-	METRIC_CATALOGUE_COMMIT,  /* histogram, seconds */
-	METRIC_END_TO_END,        /* histogram, seconds; route, destination */
-	METRIC_CONNECTOR_UP,      /* gauge; connector */
-	METRIC_CONNECTOR,         /* connector, name: xylem_host_count */
-	METRIC_HTTP_REQUESTS,     /* code */
-	METRIC_XMPP_STANZAS,      /* direction */
-	METRIC_XMPP_LINK_UP,      /* gauge */
-	METRIC_RELOAD_OK,         /* gauge: xylem_config_last_reload_successful */
-	METRIC_RELOAD_TIME,       /* gauge, seconds */
-	METRIC_TOPIC_ITEMS,       /* topic */
+	METRIC_CATALOGUE_COMMIT, /* histogram, seconds */
+	METRIC_END_TO_END,       /* histogram, seconds; route, destination */
+	METRIC_CONNECTOR_UP,     /* gauge; connector */
+	METRIC_CONNECTOR,        /* connector, name: xylem_host_count */
+	METRIC_HTTP_REQUESTS,    /* code */
+	METRIC_XMPP_STANZAS,     /* direction */
+	METRIC_XMPP_LINK_UP,     /* gauge */
+	METRIC_RELOAD_OK,        /* gauge: xylem_config_last_reload_successful */
+	METRIC_RELOAD_TIME,      /* gauge, seconds */
+	METRIC_TOPIC_ITEMS,      /* topic */
 	METRIC_FAMILY_COUNT
 };
 
@@ -51,7 +51,7 @@ struct metric; /* one series; lives as long as the process */
  */
 struct metric *metric_series(enum metric_family family, const char *a, const char *b, const char *c);
 void metric_add(struct metric *metric, uint64_t n);       /* counters */
-void metric_set(struct metric *metric, double value);    /* gauges */
+void metric_set(struct metric *metric, double value);     /* gauges */
 void metric_observe(struct metric *metric, double value); /* histograms */
 /* What a counter or gauge says; of a histogram, how many observations. */
 double metric_value(const struct metric *metric);

@@ -58,8 +58,9 @@ static bool open_or_wait_longer(struct circuit *circuit, const struct lane_optio
 		circuit->opened_us = mono_us;
 		circuit->wait_us = options->probe_us;
 	} else if (circuit->probing || mono_us >= circuit->next_us) {
-		circuit->wait_us = circuit->wait_us == 0 ? options->probe_us : circuit->wait_us * 2 < options->backoff_max_us ? circuit->wait_us * 2 :
-			options->backoff_max_us;
+		circuit->wait_us = circuit->wait_us == 0                            ? options->probe_us
+				   : circuit->wait_us * 2 < options->backoff_max_us ? circuit->wait_us * 2
+										    : options->backoff_max_us;
 	}
 	circuit->failure = failure;
 	circuit->last = *result;
@@ -69,8 +70,8 @@ static bool open_or_wait_longer(struct circuit *circuit, const struct lane_optio
 	return opened;
 }
 
-bool circuit_failed(struct circuit *circuit, const struct lane_options *options, const struct xylem_result *result,
-	int64_t mono_us)
+bool circuit_failed(struct circuit *circuit, const struct lane_options *options,
+	const struct xylem_result *result, int64_t mono_us)
 {
 	return open_or_wait_longer(circuit, options, result, result->failure, mono_us);
 }
@@ -85,8 +86,8 @@ static bool busy_known(const struct circuit *circuit, uint64_t offset)
 	return false;
 }
 
-bool circuit_busy(struct circuit *circuit, const struct lane_options *options, const struct xylem_result *result,
-	uint64_t offset, int64_t mono_us)
+bool circuit_busy(struct circuit *circuit, const struct lane_options *options,
+	const struct xylem_result *result, uint64_t offset, int64_t mono_us)
 {
 	if (!circuit->open && !busy_known(circuit, offset)) {
 		circuit->busy_offsets[circuit->busy_count++] = offset;

@@ -31,14 +31,14 @@ int64_t circuit_next(const struct circuit *circuit);
 /* The destination answered for a message: it is there. True when that closed the circuit. */
 bool circuit_answered(struct circuit *circuit);
 /* It failed as a whole (DOWN, MISCONFIGURED). True when that opened the circuit. */
-bool circuit_failed(struct circuit *circuit, const struct lane_options *options, const struct xylem_result *result,
-	int64_t mono_us);
+bool circuit_failed(struct circuit *circuit, const struct lane_options *options,
+	const struct xylem_result *result, int64_t mono_us);
 /*
  * It was BUSY for this message. Several different ones in a row mean that it
  * is down: true when that opened the circuit.
  */
-bool circuit_busy(struct circuit *circuit, const struct lane_options *options, const struct xylem_result *result,
-	uint64_t offset, int64_t mono_us);
+bool circuit_busy(struct circuit *circuit, const struct lane_options *options,
+	const struct xylem_result *result, uint64_t offset, int64_t mono_us);
 /* An operator wants a probe now. */
 void circuit_hurry(struct circuit *circuit, int64_t mono_us);
 

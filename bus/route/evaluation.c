@@ -40,7 +40,8 @@ static void fail(struct run *run, int step, const char *code, const struct xylem
 		snprintf(failure->stage, sizeof(failure->stage), "where");
 	} else {
 		const struct xylem_transform *kind = run->plan->steps[step].kind;
-		snprintf(failure->stage, sizeof(failure->stage), "step %d %s", step + 1, kind ? kind->name : "where");
+		snprintf(failure->stage, sizeof(failure->stage), "step %d %s", step + 1,
+			kind ? kind->name : "where");
 	}
 	snprintf(failure->code, sizeof(failure->code), "%s", code);
 	failure->reason = *reason;
@@ -49,7 +50,8 @@ static void fail(struct run *run, int step, const char *code, const struct xylem
 }
 
 /* True: goes on. */
-static bool where_passes(struct run *run, const struct where *where, int step, const struct xylem_message *message)
+static bool where_passes(
+	struct run *run, const struct where *where, int step, const struct xylem_message *message)
 {
 	bool match = false;
 	struct xylem_reason reason = { "" };
@@ -104,13 +106,15 @@ static bool parts_add(struct run *run, struct parts *parts, const struct xylem_m
 static bool parts_refused(struct run *run, int step, const struct xylem_message *message)
 {
 	struct xylem_reason reason;
-	xylem_reason_set(&reason, "the step makes more than %d parts, or more than memory holds", PARTS_LIMIT);
+	xylem_reason_set(
+		&reason, "the step makes more than %d parts, or more than memory holds", PARTS_LIMIT);
 	fail(run, step, "too-many-parts", &reason, message);
 	return false;
 }
 
 /* Runs one step over one part; false: the whole message failed. */
-static bool step_over(struct run *run, int step, const struct xylem_message *before, struct parts *out, bool *ret_split)
+static bool step_over(
+	struct run *run, int step, const struct xylem_message *before, struct parts *out, bool *ret_split)
 {
 	struct xylem_step_result result = { .outcome = XYLEM_STEP_PASS };
 	struct xylem_message after = *before;
@@ -185,7 +189,8 @@ bool route_takes_from(const struct config_route *plan, struct xylem_span ingress
 /* The marks of a replay are the journal's business: no step and no sink sees them. */
 static bool replay_unmark(struct xylem_message *event, struct xylem_arena *arena)
 {
-	static const char *const marks[] = { REPLAY_CASE, REPLAY_NUMBER, REPLAY_ROUTE, REPLAY_LANE, REPLAY_STEP };
+	static const char *const marks[] = { REPLAY_CASE, REPLAY_NUMBER, REPLAY_ROUTE, REPLAY_LANE,
+		REPLAY_STEP };
 	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
 		if (xylem_message_set_attribute(event, arena, xylem_span_of(marks[i]), XYLEM_SPAN_NONE) ==
 			-XYLEM_E_MEMORY) {
@@ -256,7 +261,8 @@ void evaluate(const struct config_route *plan, void *const *workers, const struc
 	crash_point("evaluated");
 }
 
-static bool route_takes(const struct config_route *plan, const struct xylem_message *message, struct xylem_arena *arena)
+static bool route_takes(
+	const struct config_route *plan, const struct xylem_message *message, struct xylem_arena *arena)
 {
 	if (!route_takes_from(plan, message->ingress)) {
 		return false;
@@ -275,7 +281,7 @@ void evaluate_unrouted(const struct config_view *view, const struct xylem_messag
 	static const struct xylem_span topic = XYLEM_SPAN_LITERAL("topic:");
 	struct replay replay;
 	bool offered_again = original->kind == XYLEM_REPLAY && replay_read(original, &replay) == 0 &&
-		xylem_span_is(replay.route, ROUTE_UNROUTED);
+			     xylem_span_is(replay.route, ROUTE_UNROUTED);
 	if ((original->kind != XYLEM_MESSAGE && !offered_again) ||
 		(original->ingress.n > topic.n && memcmp(original->ingress.at, topic.at, topic.n) == 0)) {
 		return;

@@ -28,7 +28,8 @@
 /* The stack of a worker: sinks and steps run on it (libjq recurses on its programs). */
 #define WORKER_STACK ((size_t)1024 * 1024)
 
-static const char *const condition_names[] = { "running", "idle", "down", "misconfigured", "paused", "stopped", "retired" };
+static const char *const condition_names[] = { "running", "idle", "down", "misconfigured", "paused",
+	"stopped", "retired" };
 
 const char *lane_condition_name(enum lane_condition condition)
 {
@@ -61,11 +62,13 @@ struct lane *lane_new(const struct lane_services *services, const struct lane_re
 	pthread_cond_init(&lane->idle, NULL);
 	for (int i = 0; i < 6; i++) {
 		lane->metric_attempts[i] = metric_series(METRIC_ATTEMPTS, record->route, record->destination,
-			i == XYLEM_DELIVERED ? "none" : i == XYLEM_NOT_TRIED ? "not-tried" : xylem_failure_name(i));
+			i == XYLEM_DELIVERED   ? "none"
+			: i == XYLEM_NOT_TRIED ? "not-tried"
+					       : xylem_failure_name(i));
 	}
 	for (int i = 1; i < 7; i++) {
-		lane->metric_outcomes[i] =
-			metric_series(METRIC_OUTCOMES, record->route, record->destination, outcome_name(i));
+		lane->metric_outcomes[i] = metric_series(
+			METRIC_OUTCOMES, record->route, record->destination, outcome_name(i));
 	}
 	lane->metric_end_to_end = metric_series(METRIC_END_TO_END, record->route, record->destination, NULL);
 	return lane;
@@ -144,7 +147,8 @@ static void *worker_run(void *context)
 			continue;
 		}
 		/* Growth of the journal wakes only those who could take more up. */
-		bool hungry = wants_more(lane, clock_mono_us()) && !lane->taking && window_room(&lane->window) > 0;
+		bool hungry = wants_more(lane, clock_mono_us()) && !lane->taking &&
+			      window_room(&lane->window) > 0;
 		struct xylem_position from = hungry && !lane->batch ? lane->read : NO_POSITION;
 		pthread_mutex_unlock(&lane->lock);
 		journal_wait(worker->waiter, from, until);
@@ -402,7 +406,8 @@ void lane_show(struct lane *lane)
 		xylem_log(XYLEM_LOG_WARNING, "lane", "%s: stopped: %s", lane->name, lane->why);
 	}
 	if (told && lane->services->changed) {
-		lane->services->changed(lane->services->context, lane->name, condition, why_of(lane, condition));
+		lane->services->changed(
+			lane->services->context, lane->name, condition, why_of(lane, condition));
 	}
 }
 
@@ -414,8 +419,9 @@ static int64_t to_wall(int64_t mono_us)
 static int64_t oldest_age(const struct lane *lane)
 {
 	const struct entry *first = window_first(&lane->window);
-	const struct xylem_message *oldest = first && first->evaluated ? first->evaluated->original :
-		lane->batch ? lane->batch->items[lane->batch_index].original : NULL;
+	const struct xylem_message *oldest = first && first->evaluated ? first->evaluated->original
+					     : lane->batch ? lane->batch->items[lane->batch_index].original
+							   : NULL;
 	int64_t age = oldest ? clock_wall_us() - oldest->journal_time_us : 0;
 	return age > 0 ? age : 0;
 }
@@ -432,7 +438,8 @@ void lane_get_state(struct lane *lane, struct lane_state *ret_state)
 		.number = lane->record.number,
 		.condition = condition,
 		.cursor = lane->record.cursor,
-		.backlog = end.offset > lane->record.cursor.offset ? end.offset - lane->record.cursor.offset : 0,
+		.backlog = end.offset > lane->record.cursor.offset ? end.offset - lane->record.cursor.offset
+								   : 0,
 		.oldest_us = oldest_age(lane),
 		.in_flight = lane->window.in_flight,
 		.waiting = lane->window.waiting,

@@ -23,17 +23,17 @@ enum lane_condition {
 const char *lane_condition_name(enum lane_condition condition);
 
 struct lane_state {
-	uint32_t number;                /* in the catalogue */
-	char name[256];                 /* ROUTE/DESTINATION */
+	uint32_t number; /* in the catalogue */
+	char name[256];  /* ROUTE/DESTINATION */
 	char route[128], destination[128];
 	enum lane_condition condition;
-	char why[256];                  /* last failure or reason of the condition; empty if none */
-	struct xylem_position cursor;   /* first unsettled, committed */
-	uint64_t backlog;               /* journal offsets from the cursor to the end: at most this many wait */
-	int64_t oldest_us;              /* age of the oldest unsettled message; 0: none */
-	uint64_t in_flight, waiting;    /* in delivery; held for a retry */
+	char why[256];                /* last failure or reason of the condition; empty if none */
+	struct xylem_position cursor; /* first unsettled, committed */
+	uint64_t backlog;             /* journal offsets from the cursor to the end: at most this many wait */
+	int64_t oldest_us;            /* age of the oldest unsettled message; 0: none */
+	uint64_t in_flight, waiting;  /* in delivery; held for a retry */
 	uint64_t delivered, filtered, expired, hospitalised, discarded, attempts, failed_attempts;
-	int64_t next_try_us;            /* wall time of the next probe or retry; 0: none */
+	int64_t next_try_us; /* wall time of the next probe or retry; 0: none */
 	uint32_t blocked_keys;
 };
 

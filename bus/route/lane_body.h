@@ -33,11 +33,11 @@ struct lane_services {
 
 /* What a lane does, of one generation. */
 struct lane_plan {
-	struct route *route;       /* referenced */
-	struct instance *sink;     /* referenced */
+	struct route *route;                /* referenced */
+	struct instance *sink;              /* referenced */
 	const struct lane_options *options; /* in the route's generation */
-	enum outcome on_delivery;  /* OUTCOME_DELIVERED; UNROUTED for the lane that only counts */
-	bool topic;                /* derives records: its row keeps the journal's end */
+	enum outcome on_delivery;           /* OUTCOME_DELIVERED; UNROUTED for the lane that only counts */
+	bool topic;                         /* derives records: its row keeps the journal's end */
 };
 void lane_plan_finish(struct lane_plan *plan);
 
@@ -48,7 +48,7 @@ struct lane_worker {
 	void *sink;
 	struct route_worker *route;
 	struct journal_waiter *waiter;
-	struct unit **units;                  /* room for a pick */
+	struct unit **units; /* room for a pick */
 	const struct xylem_message **messages;
 	struct xylem_result *results;
 	bool delivering;
@@ -62,12 +62,12 @@ struct lane_counters {
 struct lane_case {
 	struct route_batch *batch; /* keeps both messages alive */
 	const struct xylem_message *original, *failing;
-	bool whole_route;          /* failed in a step */
+	bool whole_route; /* failed in a step */
 	char stage[64];
 	int step;
 	uint32_t attempts;
 	struct xylem_result result;
-	uint64_t number;           /* set by the commit */
+	uint64_t number; /* set by the commit */
 };
 struct lane_replay {
 	struct route_batch *batch;
@@ -87,33 +87,33 @@ struct lane {
 	pthread_cond_t idle;  /* a worker left, or a commit ended */
 	struct window window;
 	struct circuit circuit;
-	struct xylem_position read;  /* where the journal is read next */
-	struct route_batch *batch;   /* taken up to `batch_index` */
+	struct xylem_position read; /* where the journal is read next */
+	struct route_batch *batch;  /* taken up to `batch_index` */
 	size_t batch_index;
-	bool taking;                 /* one worker reads at a time */
-	struct outcome_entry *past;  /* settled above the cursor before this start, by offset */
+	bool taking;                /* one worker reads at a time */
+	struct outcome_entry *past; /* settled above the cursor before this start, by offset */
 	size_t past_count, past_index;
 
 	struct lane_case *cases;
 	size_t case_count, case_room;
 	struct lane_replay *replays;
 	size_t replay_count, replay_room;
-	bool dirty;                  /* something to commit besides a moved cursor */
+	bool dirty; /* something to commit besides a moved cursor */
 	bool committing;
 	int64_t committed_us;        /* CLOCK_MONOTONIC, of the last commit */
 	struct lane_commit *refused; /* a commit that failed and is tried again */
 	int64_t refused_until_us;
 
-	char **held_keys;            /* by open cases: `on_case: hold_key` */
+	char **held_keys; /* by open cases: `on_case: hold_key` */
 	size_t held_count;
-	uint64_t shed_below;         /* what lies below is settled undelivered: the backlog is too long */
+	uint64_t shed_below; /* what lies below is settled undelivered: the backlog is too long */
 
 	bool stopping;
-	bool stopped;                /* `on_case: stop`, a fault; until resumed */
-	int64_t blocked_until_us;    /* a full hospital, an unreadable journal: tried again then */
+	bool stopped;             /* `on_case: stop`, a fault; until resumed */
+	int64_t blocked_until_us; /* a full hospital, an unreadable journal: tried again then */
 	char why[256];
 	enum lane_condition condition;
-	int64_t picked_us;           /* CLOCK_MONOTONIC when something became ready, for batch.wait; 0: nothing */
+	int64_t picked_us; /* CLOCK_MONOTONIC when something became ready, for batch.wait; 0: nothing */
 	int64_t oldest_us;
 
 	struct lane_counters counters;
@@ -155,9 +155,9 @@ bool lane_note_case(struct lane *lane, const struct lane_case *lane_case);
 
 /* lane_hold.c */
 bool lane_holds_keys(const struct lane *lane);
-void lane_held_load(struct lane *lane);   /* before the workers start */
+void lane_held_load(struct lane *lane); /* before the workers start */
 void lane_held_forget(struct lane *lane);
-void lane_held_refresh(struct lane *lane); /* not locked */
+void lane_held_refresh(struct lane *lane);                     /* not locked */
 bool lane_note_held(struct lane *lane, struct xylem_span key); /* locked */
 
 /* lane_shed.c; locked. */

@@ -32,7 +32,8 @@ struct lane_commit {
 	bool stop; /* `on_case: stop`: the pause must survive a restart */
 };
 
-static void notes_drop(struct lane_case *cases, size_t case_count, struct lane_replay *replays, size_t replay_count)
+static void notes_drop(
+	struct lane_case *cases, size_t case_count, struct lane_replay *replays, size_t replay_count)
 {
 	for (size_t i = 0; i < case_count; i++) {
 		route_batch_unref(cases[i].batch);
@@ -77,12 +78,13 @@ static int write_cases(struct lane_commit *commit, sqlite3 *database, struct xyl
 	int error = 0;
 	for (size_t i = 0; i < commit->case_count && !error; i++) {
 		struct hospital_admission admission = admission_of(lane, &commit->cases[i]);
-		error = hospital_admit(lane->services->hospital, database, &admission, &commit->cases[i].number, reason);
+		error = hospital_admit(
+			lane->services->hospital, database, &admission, &commit->cases[i].number, reason);
 	}
 	for (size_t i = 0; i < commit->replay_count && !error; i++) {
 		const struct lane_replay *replay = &commit->replays[i];
-		error = hospital_settle_replay(lane->services->hospital, database, replay->original, lane->record.route,
-			lane->record.destination, (int)replay->outcome, reason);
+		error = hospital_settle_replay(lane->services->hospital, database, replay->original,
+			lane->record.route, lane->record.destination, (int)replay->outcome, reason);
 	}
 	return error;
 }
@@ -116,7 +118,6 @@ static int write_commit(sqlite3 *database, void *context, struct xylem_reason *r
 	return error;
 }
 
-
 /* Locked. */
 static void keep_committed(struct lane *lane, struct lane_commit *commit)
 {
@@ -134,7 +135,8 @@ static void keep_refused(struct lane *lane, struct lane_commit *commit, int erro
 {
 	lane->refused = commit;
 	lane->refused_until_us = clock_mono_us() + AGAIN_US;
-	lane_block(lane, AGAIN_US, "the catalogue refuses the lane's state (%s): %.150s", xylem_error_row(error)->name, why);
+	lane_block(lane, AGAIN_US, "the catalogue refuses the lane's state (%s): %.150s",
+		xylem_error_row(error)->name, why);
 }
 
 static void committed(void *context, int error, const struct xylem_reason *reason)
@@ -161,8 +163,8 @@ static void committed(void *context, int error, const struct xylem_reason *reaso
 
 static void note_outcome(struct outcome_vector *vector, const struct entry *entry)
 {
-	struct outcome_entry outcome = { entry->position.offset, entry->outcome, entry->attempts, entry->begun_us,
-		entry->settled_us, 0 };
+	struct outcome_entry outcome = { entry->position.offset, entry->outcome, entry->attempts,
+		entry->begun_us, entry->settled_us, 0 };
 	outcome_vector_add(vector, &outcome);
 }
 
@@ -173,7 +175,8 @@ static void collect_outcomes(struct lane *lane, struct lane_commit *commit)
 		note_outcome(&commit->outcomes, entry);
 		window_pop(&lane->window);
 	}
-	for (size_t i = 0; lane->window.unsettled < lane->window.count && (entry = window_at(&lane->window, i)); i++) {
+	for (size_t i = 0;
+		lane->window.unsettled < lane->window.count && (entry = window_at(&lane->window, i)); i++) {
 		if (window_settled(entry)) {
 			note_outcome(&commit->holes, entry);
 		}

@@ -59,8 +59,10 @@ static void note_replay(struct lane *lane, struct entry *entry)
 	if (entry->evaluated->original->kind != XYLEM_REPLAY || entry->outcome == OUTCOME_HOSPITALISED) {
 		return;
 	}
-	if (!room_for((void **)&lane->replays, lane->replay_count, &lane->replay_room, sizeof(*lane->replays))) {
-		xylem_log(XYLEM_LOG_ERROR, "lane", "%s: out of memory: the end of a replay is not recorded", lane->name);
+	if (!room_for((void **)&lane->replays, lane->replay_count, &lane->replay_room,
+		    sizeof(*lane->replays))) {
+		xylem_log(XYLEM_LOG_ERROR, "lane", "%s: out of memory: the end of a replay is not recorded",
+			lane->name);
 		return;
 	}
 	lane->replays[lane->replay_count++] = (struct lane_replay){ route_batch_ref(entry->batch),
@@ -70,9 +72,12 @@ static void note_replay(struct lane *lane, struct entry *entry)
 static void count_outcome(struct lane *lane, const struct entry *entry)
 {
 	struct lane_counters *counters = &lane->counters;
-	uint64_t *const counted[] = { [OUTCOME_DELIVERED] = &counters->delivered, [OUTCOME_FILTERED] = &counters->filtered,
-		[OUTCOME_EXPIRED] = &counters->expired, [OUTCOME_HOSPITALISED] = &counters->hospitalised,
-		[OUTCOME_DISCARDED] = &counters->discarded, [OUTCOME_UNROUTED] = &counters->delivered };
+	uint64_t *const counted[] = { [OUTCOME_DELIVERED] = &counters->delivered,
+		[OUTCOME_FILTERED] = &counters->filtered,
+		[OUTCOME_EXPIRED] = &counters->expired,
+		[OUTCOME_HOSPITALISED] = &counters->hospitalised,
+		[OUTCOME_DISCARDED] = &counters->discarded,
+		[OUTCOME_UNROUTED] = &counters->delivered };
 	(*counted[entry->outcome])++;
 	metric_add(lane->metric_outcomes[entry->outcome], 1);
 	if (entry->outcome == OUTCOME_DELIVERED) {
@@ -185,7 +190,8 @@ static void deliver_halving(const struct xylem_connector *kind, struct lane_work
 			size_t half = part.n / 2;
 			stack[depth++] = (struct stretch){ part.from + half, part.n - half };
 			stack[depth++] = (struct stretch){ part.from, half };
-		} else if (results[0].failure != XYLEM_DELIVERED && results[0].failure != XYLEM_FAILURE_WRONG) {
+		} else if (results[0].failure != XYLEM_DELIVERED &&
+			   results[0].failure != XYLEM_FAILURE_WRONG) {
 			/* The destination itself fails: what is left was not tried. */
 			for (size_t i = part.from + part.n; i < n; i++) {
 				worker->results[i].failure = XYLEM_NOT_TRIED;
@@ -217,14 +223,20 @@ static void call_sink(struct lane *lane, struct lane_worker *worker, size_t n)
 
 /* --- What the sink said --------------------------------------------------- */
 
-static void make_case(struct lane *lane, struct unit *unit, const struct xylem_result *result, int64_t wall_us)
+static void make_case(
+	struct lane *lane, struct unit *unit, const struct xylem_result *result, int64_t wall_us)
 {
 	struct entry *entry = unit->entry;
-	struct lane_case lane_case = { .batch = entry->batch, .original = entry->evaluated->original,
-		.failing = unit->message, .step = (int)route_plan(lane->plan.route)->step_count, .stage = "deliver",
-		.attempts = unit->attempts, .result = *result };
+	struct lane_case lane_case = { .batch = entry->batch,
+		.original = entry->evaluated->original,
+		.failing = unit->message,
+		.step = (int)route_plan(lane->plan.route)->step_count,
+		.stage = "deliver",
+		.attempts = unit->attempts,
+		.result = *result };
 	if (!lane_note_case(lane, &lane_case)) {
-		lane_block(lane, AGAIN_US, "the hospital is full: discard or replay cases, or raise hospital.max_cases");
+		lane_block(lane, AGAIN_US,
+			"the hospital is full: discard or replay cases, or raise hospital.max_cases");
 		unit->attempts--;
 		window_return(&lane->window, unit, false);
 		return;
@@ -238,8 +250,10 @@ static void make_case(struct lane *lane, struct unit *unit, const struct xylem_r
 static void opened(struct lane *lane, const struct xylem_result *result)
 {
 	xylem_log(XYLEM_LOG_WARNING, "lane", "%s: %s: %s (%s)", lane->name,
-		lane->circuit.failure == XYLEM_FAILURE_MISCONFIGURED ? "refused as misconfigured, a person must act" :
-		"destination down", result->reason.text, result->code);
+		lane->circuit.failure == XYLEM_FAILURE_MISCONFIGURED
+			? "refused as misconfigured, a person must act"
+			: "destination down",
+		result->reason.text, result->code);
 	instance_health(lane->plan.sink, false, result->reason.text);
 }
 
@@ -251,7 +265,8 @@ static void answered(struct lane *lane)
 	}
 }
 
-static void busy(struct lane *lane, struct unit *unit, const struct xylem_result *result, int64_t now, int64_t wall_us)
+static void busy(
+	struct lane *lane, struct unit *unit, const struct xylem_result *result, int64_t now, int64_t wall_us)
 {
 	bool was_open = lane->circuit.open;
 	if (circuit_busy(&lane->circuit, lane->plan.options, result, unit->entry->position.offset, now)) {
@@ -268,10 +283,12 @@ static void busy(struct lane *lane, struct unit *unit, const struct xylem_result
 		return;
 	}
 	int64_t wait = circuit_backoff(lane->plan.options, unit->attempts);
-	window_retry(&lane->window, unit, now + (result->retry_after_us > wait ? result->retry_after_us : wait));
+	window_retry(
+		&lane->window, unit, now + (result->retry_after_us > wait ? result->retry_after_us : wait));
 }
 
-static void judge(struct lane *lane, struct unit *unit, const struct xylem_result *result, int64_t now, int64_t wall_us)
+static void judge(
+	struct lane *lane, struct unit *unit, const struct xylem_result *result, int64_t now, int64_t wall_us)
 {
 	lane->counters.attempts++;
 	lane->counters.failed_attempts += result->failure != XYLEM_DELIVERED;

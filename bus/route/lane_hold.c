@@ -45,7 +45,8 @@ void lane_held_load(struct lane *lane)
 	struct xylem_reason reason = { "" };
 	if (lane_holds_keys(lane) && hospital_open_keys(lane->services->hospital, lane->record.route,
 					     lane->record.destination, hold, lane, &reason) != 0) {
-		xylem_log(XYLEM_LOG_ERROR, "lane", "%s: which keys its cases hold cannot be read: %s", lane->name, reason.text);
+		xylem_log(XYLEM_LOG_ERROR, "lane", "%s: which keys its cases hold cannot be read: %s",
+			lane->name, reason.text);
 	}
 }
 
@@ -123,8 +124,10 @@ void lane_held_refresh(struct lane *lane)
 	bool look = open.arena && lane->worker_count > 0 && lane->held_count > 0 && settled(lane);
 	uint64_t cases = lane->counters.hospitalised;
 	pthread_mutex_unlock(&lane->lock);
-	if (look && hospital_open_keys(lane->services->hospital, lane->record.route, lane->record.destination, collect,
-			    &open, &reason) == 0 && !open.failed) {
+	if (look &&
+		hospital_open_keys(lane->services->hospital, lane->record.route, lane->record.destination,
+			collect, &open, &reason) == 0 &&
+		!open.failed) {
 		pthread_mutex_lock(&lane->lock);
 		if (settled(lane) && cases == lane->counters.hospitalised) {
 			release_closed(lane, &open);

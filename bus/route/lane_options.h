@@ -12,19 +12,19 @@ enum lane_overflow { LANE_OVERFLOW_HOLD, LANE_OVERFLOW_HOSPITAL, LANE_OVERFLOW_D
 struct lane_options {
 	int order;
 	int64_t parallel;
-	int64_t window;       /* messages taken up but not settled, at most */
-	int64_t batch_count;  /* 0: what the connector likes */
+	int64_t window;      /* messages taken up but not settled, at most */
+	int64_t batch_count; /* 0: what the connector likes */
 	int64_t batch_bytes;
 	int64_t batch_wait_us; /* how long to wait for a batch to fill */
-	int64_t timeout_us;   /* of one delivery */
-	int64_t attempts;     /* of `busy` failures, before a case */
+	int64_t timeout_us;    /* of one delivery */
+	int64_t attempts;      /* of `busy` failures, before a case */
 	int64_t backoff_us, backoff_max_us;
-	int64_t probe_us;     /* between probes of an open circuit, grows to backoff_max */
-	int64_t expire_us;    /* 0: never */
+	int64_t probe_us;  /* between probes of an open circuit, grows to backoff_max */
+	int64_t expire_us; /* 0: never */
 	int on_case;
 	int overflow;
-	int64_t max_backlog;  /* bytes of journal that this lane may keep from being trimmed; 0: only journal.max */
-	const char *start;    /* "end", "earliest" or an RFC 3339 time */
+	int64_t max_backlog; /* bytes of journal that this lane may keep from being trimmed; 0: only journal.max */
+	const char *start; /* "end", "earliest" or an RFC 3339 time */
 };
 
 extern const struct xylem_option lane_options_table[];

@@ -9,9 +9,9 @@
 struct lane_record {
 	uint32_t number;
 	char route[128], destination[128];
-	struct xylem_position cursor;  /* first position that is not settled */
-	struct xylem_buffer holes;     /* settled ones above it: an outcome vector */
-	uint64_t journal_end;          /* of topic lanes: derived records are searched from here after a crash */
+	struct xylem_position cursor; /* first position that is not settled */
+	struct xylem_buffer holes;    /* settled ones above it: an outcome vector */
+	uint64_t journal_end; /* of topic lanes: derived records are searched from here after a crash */
 	bool paused, retired;
 };
 void lane_record_finish(struct lane_record *record);
@@ -22,12 +22,13 @@ int lane_records_load(struct catalogue *catalogue, struct lane_record **ret_reco
 
 /* Each waits for the COMMIT. */
 int lane_record_create(struct catalogue *catalogue, struct lane_record *record, struct xylem_reason *reason);
-int lane_record_flag(struct catalogue *catalogue, uint32_t number, bool paused, bool retired, struct xylem_reason *reason);
+int lane_record_flag(
+	struct catalogue *catalogue, uint32_t number, bool paused, bool retired, struct xylem_reason *reason);
 int lane_record_drop(struct catalogue *catalogue, uint32_t number, struct xylem_reason *reason);
 
 /* Inside a job. */
 int lane_record_pause(sqlite3 *database, uint32_t number, struct xylem_reason *reason);
-int lane_record_write(sqlite3 *database, uint32_t number, struct xylem_position cursor, struct xylem_span holes,
-	uint64_t journal_end, struct xylem_reason *reason);
+int lane_record_write(sqlite3 *database, uint32_t number, struct xylem_position cursor,
+	struct xylem_span holes, uint64_t journal_end, struct xylem_reason *reason);
 
 #endif

@@ -43,7 +43,8 @@ static const struct outcome_entry *past_find(struct lane *lane, struct xylem_pos
 	while (lane->past_index < lane->past_count && lane->past[lane->past_index].offset < position.offset) {
 		lane->past_index++;
 	}
-	bool found = lane->past_index < lane->past_count && lane->past[lane->past_index].offset == position.offset;
+	bool found = lane->past_index < lane->past_count &&
+		     lane->past[lane->past_index].offset == position.offset;
 	return found ? &lane->past[lane->past_index] : NULL;
 }
 
@@ -61,17 +62,22 @@ struct xylem_position lane_cursor(const struct lane *lane)
 /* False: the hospital has no room; nothing was noted. */
 static bool note_step_case(struct lane *lane, const struct evaluated *item)
 {
-	struct lane_case step_case = { .batch = lane->batch, .original = item->original, .whole_route = true };
+	struct lane_case step_case = {
+		.batch = lane->batch, .original = item->original, .whole_route = true
+	};
 	const struct step_failure *failure = item->failure;
 	step_case.failing = failure ? &failure->message : item->original;
 	step_case.step = failure ? failure->step : 0;
-	memcpy(step_case.stage, failure ? failure->stage : "steps", failure ? sizeof(failure->stage) : sizeof("steps"));
+	memcpy(step_case.stage, failure ? failure->stage : "steps",
+		failure ? sizeof(failure->stage) : sizeof("steps"));
 	step_case.result.failure = XYLEM_FAILURE_WRONG;
-	memcpy(step_case.result.code, failure ? failure->code : "memory", failure ? sizeof(failure->code) : sizeof("memory"));
+	memcpy(step_case.result.code, failure ? failure->code : "memory",
+		failure ? sizeof(failure->code) : sizeof("memory"));
 	if (failure) {
 		step_case.result.reason = failure->reason;
 	} else {
-		xylem_reason_set(&step_case.result.reason, "not enough memory to run the steps over this message");
+		xylem_reason_set(
+			&step_case.result.reason, "not enough memory to run the steps over this message");
 	}
 	return lane_note_case(lane, &step_case);
 }
@@ -89,7 +95,8 @@ static bool take_item(struct lane *lane, const struct evaluated *item)
 	}
 	const struct outcome_entry *past = past_find(lane, item->original->position);
 	if (!past && item->verdict == VERDICT_FAILED && !note_step_case(lane, item)) {
-		lane_block(lane, AGAIN_US, "the hospital is full: discard or replay cases, or raise hospital.max_cases");
+		lane_block(lane, AGAIN_US,
+			"the hospital is full: discard or replay cases, or raise hospital.max_cases");
 		return false;
 	}
 	struct entry *entry = window_add(&lane->window, lane->batch, item, past);
@@ -99,7 +106,8 @@ static bool take_item(struct lane *lane, const struct evaluated *item)
 	}
 	if (!past && item->verdict != VERDICT_DELIVER) {
 		window_settle_entry(&lane->window, entry,
-			item->verdict == VERDICT_FAILED ? OUTCOME_HOSPITALISED : OUTCOME_FILTERED, clock_wall_us());
+			item->verdict == VERDICT_FAILED ? OUTCOME_HOSPITALISED : OUTCOME_FILTERED,
+			clock_wall_us());
 		lane_note_settled(lane, entry);
 	}
 	return true;
@@ -118,8 +126,9 @@ static void pass_gap(struct lane *lane)
 	char from[XYLEM_HANDLE_SIZE], next[XYLEM_HANDLE_SIZE];
 	xylem_handle_format(lane->batch->from, from);
 	xylem_handle_format(lane->batch->next, next);
-	xylem_log(XYLEM_LOG_ERROR, "lane", "%s: the journal has a gap from %s to %s (%s): nothing in it is delivered",
-		lane->name, from, next, xylem_error_row(lane->batch->gap)->name);
+	xylem_log(XYLEM_LOG_ERROR, "lane",
+		"%s: the journal has a gap from %s to %s (%s): nothing in it is delivered", lane->name, from,
+		next, xylem_error_row(lane->batch->gap)->name);
 	batch_drop(lane);
 	lane->dirty = true;
 }

@@ -62,9 +62,18 @@ struct wishes {
 
 /* Lanes of the bus itself take everything as it comes. */
 static const struct lane_options internal_options = {
-	.order = LANE_ORDER_KEY, .parallel = 1, .window = 4096, .batch_bytes = 1024 * 1024, .timeout_us = 20000000,
-	.attempts = 1000, .backoff_us = 500000, .backoff_max_us = 10000000, .probe_us = 200000,
-	.on_case = LANE_ON_CASE_CONTINUE, .overflow = LANE_OVERFLOW_HOLD, .start = "end",
+	.order = LANE_ORDER_KEY,
+	.parallel = 1,
+	.window = 4096,
+	.batch_bytes = 1024 * 1024,
+	.timeout_us = 20000000,
+	.attempts = 1000,
+	.backoff_us = 500000,
+	.backoff_max_us = 10000000,
+	.probe_us = 200000,
+	.on_case = LANE_ON_CASE_CONTINUE,
+	.overflow = LANE_OVERFLOW_HOLD,
+	.start = "end",
 };
 
 /* --- Finding ---------------------------------------------------------------- */
@@ -157,22 +166,25 @@ static int wish_route(struct lanes *lanes, struct wishes *wishes, struct config 
 		wish->topic = lane->topic ? lane->topic->name : NULL;
 		wish->plan.topic = lane->topic != NULL;
 		if (lane->connector) {
-			wish->plan.sink = instance_ref(sinks->connector(sinks->context, lane->connector->name));
+			wish->plan.sink = instance_ref(
+				sinks->connector(sinks->context, lane->connector->name));
 		}
 	}
 	route_unref(route);
 	return error;
 }
 
-static int wish_internal(struct wishes *wishes, const char *name, const char *destination, struct route *route,
-	struct instance *sink, enum outcome on_delivery)
+static int wish_internal(struct wishes *wishes, const char *name, const char *destination,
+	struct route *route, struct instance *sink, enum outcome on_delivery)
 {
 	struct wish *wish = route ? wish_add(wishes, name, destination) : NULL;
 	if (!wish) {
 		route_unref(route);
 		return -XYLEM_E_MEMORY;
 	}
-	wish->plan = (struct lane_plan){ .route = route, .sink = instance_ref(sink), .options = &internal_options,
+	wish->plan = (struct lane_plan){ .route = route,
+		.sink = instance_ref(sink),
+		.options = &internal_options,
 		.on_delivery = on_delivery };
 	return 0;
 }
@@ -214,7 +226,8 @@ static void internals_free(struct internal *internal)
 	}
 }
 
-static int wish_all(struct lanes *lanes, struct wishes *wishes, struct config *config, const struct lanes_sinks *sinks)
+static int wish_all(
+	struct lanes *lanes, struct wishes *wishes, struct config *config, const struct lanes_sinks *sinks)
 {
 	const struct config_view *view = config_view(config);
 	struct journal *journal = lanes->services->journal;
@@ -224,9 +237,9 @@ static int wish_all(struct lanes *lanes, struct wishes *wishes, struct config *c
 	}
 	for (size_t i = 0; i < view->topic_count && !error && sinks->fanout; i++) {
 		const struct config_route *plan = fanout_plan(lanes, view->topics[i].name);
-		error = plan ? wish_internal(wishes, plan->name, "subscribers", route_new(journal, config, plan),
-				       sinks->fanout, OUTCOME_DELIVERED) :
-			       -XYLEM_E_MEMORY;
+		error = plan ? wish_internal(wishes, plan->name, "subscribers",
+				       route_new(journal, config, plan), sinks->fanout, OUTCOME_DELIVERED)
+			     : -XYLEM_E_MEMORY;
 	}
 	if (!error) {
 		error = wish_internal(wishes, ROUTE_UNROUTED, "count", route_new_unrouted(journal, config),
@@ -257,9 +270,8 @@ static bool unchanged(const struct wish *wish)
 	if (strcmp(wish->route, ROUTE_UNROUTED) == 0) {
 		return false; /* every route counts for it */
 	}
-	return !wish->config ||
-		memcmp(route_plan(lane->plan.route)->steps_hash, wish->config->steps_hash, sizeof(wish->config->steps_hash)) ==
-		0;
+	return !wish->config || memcmp(route_plan(lane->plan.route)->steps_hash, wish->config->steps_hash,
+					sizeof(wish->config->steps_hash)) == 0;
 }
 
 static bool wished(const struct wishes *wishes, const struct lane *lane)
@@ -272,8 +284,8 @@ static bool wished(const struct wishes *wishes, const struct lane *lane)
 	return false;
 }
 
-static int start_position(const struct lanes *lanes, const struct wish *wish, struct xylem_position *ret_position,
-	struct xylem_reason *reason)
+static int start_position(const struct lanes *lanes, const struct wish *wish,
+	struct xylem_position *ret_position, struct xylem_reason *reason)
 {
 	struct journal *journal = lanes->services->journal;
 	const char *start = wish->plan.options->start;
@@ -285,8 +297,9 @@ static int start_position(const struct lanes *lanes, const struct wish *wish, st
 	} else if (clock_parse(start, strlen(start), &time) == 0) {
 		*ret_position = journal_seek_time(journal, time);
 	} else {
-		xylem_reason_set(reason, "lane %s/%s: start \"%s\" is neither end, earliest nor an RFC 3339 time",
-			wish->route, wish->destination, start);
+		xylem_reason_set(reason,
+			"lane %s/%s: start \"%s\" is neither end, earliest nor an RFC 3339 time", wish->route,
+			wish->destination, start);
 		return -XYLEM_E_INVALID;
 	}
 	return 0;
@@ -313,7 +326,9 @@ static int derive_instance(struct lanes *lanes, struct wish *wish, struct xylem_
 {
 	struct derive_options options = { wish->topic, wish->route, lanes->services->journal,
 		wish->lane->record.journal_end };
-	struct instance_options instance = { .name = wish->destination, .kind = &topic_derive, .options = &options };
+	struct instance_options instance = {
+		.name = wish->destination, .kind = &topic_derive, .options = &options
+	};
 	return instance_open(&wish->plan.sink, &instance, reason);
 }
 
@@ -323,7 +338,8 @@ static void start(struct lanes *lanes, struct wish *wish)
 	struct xylem_reason reason = { "" };
 	int error = 0;
 	if (lane->record.retired) {
-		error = lane_record_flag(lanes->services->catalogue, lane->record.number, lane->record.paused, false, &reason);
+		error = lane_record_flag(
+			lanes->services->catalogue, lane->record.number, lane->record.paused, false, &reason);
 	}
 	if (!error && wish->topic) {
 		/* Its names lie in this generation, which the route holds. */
@@ -347,11 +363,13 @@ static void retire(struct lanes *lanes, struct lane *lane)
 		return;
 	}
 	lane->record.retired = true;
-	if (lane_record_flag(lanes->services->catalogue, lane->record.number, lane->record.paused, true, &reason) != 0) {
-		xylem_log(XYLEM_LOG_ERROR, "lane", "%s: retired, but not in the catalogue: %s", lane->name, reason.text);
+	if (lane_record_flag(lanes->services->catalogue, lane->record.number, lane->record.paused, true,
+		    &reason) != 0) {
+		xylem_log(XYLEM_LOG_ERROR, "lane", "%s: retired, but not in the catalogue: %s", lane->name,
+			reason.text);
 	}
-	xylem_log(XYLEM_LOG_NOTICE, "lane", "%s is retired; its backlog waits until the name returns or it is dropped",
-		lane->name);
+	xylem_log(XYLEM_LOG_NOTICE, "lane",
+		"%s is retired; its backlog waits until the name returns or it is dropped", lane->name);
 }
 
 static void change(struct lanes *lanes, struct wishes *wishes)
@@ -382,7 +400,8 @@ static void change(struct lanes *lanes, struct wishes *wishes)
 	}
 }
 
-int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_sinks *sinks, struct xylem_reason *reason)
+int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_sinks *sinks,
+	struct xylem_reason *reason)
 {
 	struct wishes wishes = { 0 };
 	pthread_mutex_lock(&lanes->lock);
@@ -404,11 +423,13 @@ int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_s
 
 static void gauges_set(const struct lane_state *state)
 {
-	metric_set(metric_series(METRIC_LANE_BACKLOG, state->route, state->destination, NULL), (double)state->backlog);
+	metric_set(metric_series(METRIC_LANE_BACKLOG, state->route, state->destination, NULL),
+		(double)state->backlog);
 	metric_set(metric_series(METRIC_LANE_OLDEST, state->route, state->destination, NULL),
 		(double)state->oldest_us / 1e6);
 	for (int i = LANE_RUNNING; i <= LANE_RETIRED; i++) {
-		metric_set(metric_series(METRIC_LANE_STATE, state->route, state->destination, lane_condition_name(i)),
+		metric_set(metric_series(METRIC_LANE_STATE, state->route, state->destination,
+				   lane_condition_name(i)),
 			state->condition == (enum lane_condition)i);
 	}
 }
@@ -427,7 +448,8 @@ static uint64_t backlog_limit(const struct lane *lane, const struct journal_stat
 }
 
 /* Sheds the oldest of a backlog that is too long, or asks for its sources to be held. */
-static void backlog_look(struct lane *lane, const struct lane_state *state, const struct journal_state *journal)
+static void backlog_look(
+	struct lane *lane, const struct lane_state *state, const struct journal_state *journal)
 {
 	uint64_t limit = backlog_limit(lane, journal);
 	uint64_t waiting = limit ? journal_distance(lane->services->journal, state->cursor) : 0;
@@ -438,7 +460,8 @@ static void backlog_look(struct lane *lane, const struct lane_state *state, cons
 		return;
 	}
 	/* By the mean size: what is too much is gone after a few looks. */
-	uint64_t excess = (uint64_t)((double)state->backlog * (double)(waiting - limit * 9 / 10) / (double)waiting);
+	uint64_t excess = (uint64_t)((double)state->backlog * (double)(waiting - limit * 9 / 10) /
+				     (double)waiting);
 	pthread_mutex_lock(&lane->lock);
 	lane->shed_below = state->cursor.offset + excess;
 	lane_wake(lane);
@@ -471,7 +494,7 @@ bool lanes_hold(struct lanes *lanes, const char *connector)
 	for (size_t i = 0; i < lanes->n && !hold; i++) {
 		const struct lane *lane = lanes->items[i];
 		hold = lane_running(lane) && lane->over &&
-			route_takes_from(route_plan(lane->plan.route), xylem_span_of(connector));
+		       route_takes_from(route_plan(lane->plan.route), xylem_span_of(connector));
 	}
 	pthread_mutex_unlock(&lanes->lock);
 	return hold;
@@ -608,7 +631,8 @@ int lanes_pause(struct lanes *lanes, const char *name, bool paused, struct xylem
 	struct lane *lane = find_named(lanes, name);
 	int error = lane ? 0 : not_found(reason, name);
 	if (!error) {
-		error = lane_record_flag(lanes->services->catalogue, lane->record.number, paused, lane->record.retired, reason);
+		error = lane_record_flag(lanes->services->catalogue, lane->record.number, paused,
+			lane->record.retired, reason);
 	}
 	if (!error) {
 		lane_pause(lane, paused);
@@ -623,14 +647,16 @@ int lanes_drop(struct lanes *lanes, const char *name, struct xylem_reason *reaso
 	struct lane *lane = find_named(lanes, name);
 	int error = lane ? 0 : not_found(reason, name);
 	if (!error && !lane->record.retired) {
-		xylem_reason_set(reason, "lane %s is in the configuration; only a retired lane can be dropped", name);
+		xylem_reason_set(
+			reason, "lane %s is in the configuration; only a retired lane can be dropped", name);
 		error = -XYLEM_E_CONFLICT;
 	}
 	error = error ? error : lane_record_drop(lanes->services->catalogue, lane->record.number, reason);
 	for (size_t i = 0; i < lanes->n && !error; i++) {
 		if (lanes->items[i] == lane) {
 			lane_free(lane);
-			memmove(&lanes->items[i], &lanes->items[i + 1], (lanes->n - i - 1) * sizeof(*lanes->items));
+			memmove(&lanes->items[i], &lanes->items[i + 1],
+				(lanes->n - i - 1) * sizeof(*lanes->items));
 			lanes->n--;
 			break;
 		}

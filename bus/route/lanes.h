@@ -30,7 +30,8 @@ struct lanes_sinks {
  * retired. Unchanged ones do not notice. On an error nothing has changed yet.
  * One caller at a time.
  */
-int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_sinks *sinks, struct xylem_reason *reason);
+int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_sinks *sinks,
+	struct xylem_reason *reason);
 
 /* Sorted by name; the caller frees the array. */
 int lanes_list(struct lanes *lanes, struct lane_state **ret_states, size_t *ret_n);

@@ -211,7 +211,8 @@ struct route_worker *route_worker_new(struct route *route)
 	worker->steps = calloc(n ? n : 1, sizeof(*worker->steps));
 	for (size_t i = 0; worker->steps && i < n; i++) {
 		const struct config_step *step = &route->plan->steps[i];
-		if (step->kind && step->kind->worker_new && step->kind->worker_new(step->program, &worker->steps[i]) != 0) {
+		if (step->kind && step->kind->worker_new &&
+			step->kind->worker_new(step->program, &worker->steps[i]) != 0) {
 			return route_worker_free(worker);
 		}
 	}
@@ -300,7 +301,8 @@ static int batch_evaluate(struct batch *batch, const struct route_worker *worker
 	for (size_t i = 0; i < batch->records->n; i++) {
 		const struct xylem_message *record = &batch->records->messages[i];
 		if (unrouted) {
-			evaluate_unrouted(config_view(worker->route->config), record, batch->arena, &items[n]);
+			evaluate_unrouted(
+				config_view(worker->route->config), record, batch->arena, &items[n]);
 		} else {
 			evaluate(plan, worker->steps, record, batch->arena, &items[n]);
 		}
@@ -325,7 +327,8 @@ static int batch_make(struct route *route, const struct route_worker *worker, st
 	int error = journal_read(route->journal, from, BATCH_COUNT, BATCH_BYTES, batch->records);
 	if (error == -XYLEM_E_DAMAGED || error == -XYLEM_E_GONE) {
 		batch->face.gap = error;
-		batch->face.next = error == -XYLEM_E_GONE ? journal_begin(route->journal) : batch->records->next;
+		batch->face.next = error == -XYLEM_E_GONE ? journal_begin(route->journal)
+							  : batch->records->next;
 		error = 0;
 	} else if (!error) {
 		batch->face.next = batch->records->next;

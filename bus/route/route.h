@@ -21,12 +21,12 @@ enum verdict {
 	VERDICT_NOT_MINE, /* from elsewhere, or a replay for another route */
 	VERDICT_DELIVER,  /* `parts` go to the lanes */
 	VERDICT_FILTERED,
-	VERDICT_FAILED,   /* one case of the route */
+	VERDICT_FAILED, /* one case of the route */
 };
 
 struct step_failure {
-	int step;         /* index; -1: the route's own `where` */
-	char stage[64];   /* "where", "step 2 validate" */
+	int step;       /* index; -1: the route's own `where` */
+	char stage[64]; /* "where", "step 2 validate" */
 	char code[32];
 	struct xylem_reason reason;
 	struct xylem_message message; /* as it was before the failing step */
@@ -35,10 +35,10 @@ struct step_failure {
 struct evaluated {
 	const struct xylem_message *original; /* in the batch's records */
 	enum verdict verdict;
-	const struct xylem_message *parts;    /* one, or several after a split */
+	const struct xylem_message *parts; /* one, or several after a split */
 	size_t part_count;
-	const struct step_failure *failure;   /* of FAILED */
-	struct xylem_span only;               /* a replay for one destination; absent: all */
+	const struct step_failure *failure; /* of FAILED */
+	struct xylem_span only;             /* a replay for one destination; absent: all */
 };
 
 /* A stretch of the journal as a route sees it. Counted; immutable. */

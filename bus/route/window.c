@@ -167,13 +167,15 @@ static void chain_remove(struct window *window, struct unit *unit)
 	key_drop_if_idle(window, key);
 }
 
-static void unit_add(struct window *window, struct entry *entry, struct unit *unit, const struct xylem_message *message)
+static void unit_add(
+	struct window *window, struct entry *entry, struct unit *unit, const struct xylem_message *message)
 {
 	*unit = (struct unit){ .state = UNIT_CHAINED, .entry = entry, .message = message };
 	bool ordered = window->order == LANE_ORDER_STRICT ||
-		(window->order == LANE_ORDER_KEY && xylem_span_present(message->key));
+		       (window->order == LANE_ORDER_KEY && xylem_span_present(message->key));
 	/* A replay of a held key is what releases it: it goes past the chain. */
-	if (ordered && entry->evaluated->original->kind == XYLEM_REPLAY && window_key_held(window, message->key)) {
+	if (ordered && entry->evaluated->original->kind == XYLEM_REPLAY &&
+		window_key_held(window, message->key)) {
 		ordered = false;
 	}
 	struct key *key = ordered ? key_get(window, key_hash(window, message->key)) : NULL;
@@ -341,8 +343,13 @@ bool window_settle(struct window *window, struct unit *unit, enum outcome outcom
 	}
 	entry->attempts = unit->attempts > entry->attempts ? unit->attempts : entry->attempts;
 	/* Of the parts of one message, the one that went worst speaks for it. */
-	static const int rank[] = { [OUTCOME_FILTERED] = 1, [OUTCOME_DELIVERED] = 2, [OUTCOME_EXPIRED] = 3,
-		[OUTCOME_DISCARDED] = 4, [OUTCOME_HOSPITALISED] = 5, [OUTCOME_UNROUTED] = 0, [0] = 0 };
+	static const int rank[] = { [OUTCOME_FILTERED] = 1,
+		[OUTCOME_DELIVERED] = 2,
+		[OUTCOME_EXPIRED] = 3,
+		[OUTCOME_DISCARDED] = 4,
+		[OUTCOME_HOSPITALISED] = 5,
+		[OUTCOME_UNROUTED] = 0,
+		[0] = 0 };
 	if (rank[outcome] >= rank[entry->outcome]) {
 		entry->outcome = outcome;
 	}

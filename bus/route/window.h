@@ -19,10 +19,10 @@
  */
 
 enum unit_state {
-	UNIT_CHAINED,   /* an earlier one of its key is not settled, or its key is held */
+	UNIT_CHAINED, /* an earlier one of its key is not settled, or its key is held */
 	UNIT_READY,
 	UNIT_IN_FLIGHT,
-	UNIT_WAITING,   /* for a retry */
+	UNIT_WAITING, /* for a retry */
 	UNIT_SETTLED,
 };
 
@@ -36,18 +36,18 @@ struct unit {
 	struct key *key;                     /* NULL: in no order */
 	struct unit *chain_next, *chain_previous;
 	struct unit *list_next, *list_previous; /* of the ready or the waiting list */
-	int64_t due_us;                      /* of WAITING: CLOCK_MONOTONIC */
+	int64_t due_us;                         /* of WAITING: CLOCK_MONOTONIC */
 	uint32_t attempts;
 };
 
 struct entry {
 	struct xylem_position position;
-	struct route_batch *batch;          /* keeps the message alive; NULL for a hole of the past */
+	struct route_batch *batch; /* keeps the message alive; NULL for a hole of the past */
 	const struct evaluated *evaluated;
-	enum outcome outcome;               /* 0: not settled */
+	enum outcome outcome; /* 0: not settled */
 	uint32_t attempts;
-	int64_t begun_us, settled_us;       /* Unix time */
-	struct unit *units;                 /* `first`, or an array of its own */
+	int64_t begun_us, settled_us; /* Unix time */
+	struct unit *units;           /* `first`, or an array of its own */
 	size_t unit_count, unsettled;
 	struct unit first;
 };
@@ -57,7 +57,7 @@ struct window {
 	size_t capacity, head, count;
 	size_t unsettled;
 	enum lane_order order;
-	bool runs;             /* an ORDERED sink: a batch may hold several of one key */
+	bool runs; /* an ORDERED sink: a batch may hold several of one key */
 	struct unit *ready_first, *ready_last;
 	struct unit *waiting_first, *waiting_last; /* by due time */
 	size_t ready, waiting, in_flight;

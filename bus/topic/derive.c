@@ -36,7 +36,8 @@ struct derive_worker {
 	struct xylem_arena *arena;
 };
 
-static int derive_open(struct xylem_host *host, const void *options, void **ret_instance, struct xylem_reason *reason)
+static int derive_open(
+	struct xylem_host *host, const void *options, void **ret_instance, struct xylem_reason *reason)
 {
 	struct derive *derive = calloc(1, sizeof(*derive));
 	if (!derive) {
@@ -91,7 +92,8 @@ static int scan_batch(struct derive_worker *worker, const struct journal_batch *
 	int error = 0;
 	for (size_t i = 0; i < batch->n && !error; i++) {
 		const struct xylem_message *message = &batch->messages[i];
-		if (message->kind == XYLEM_DERIVED && xylem_span_is(message->ingress, worker->derive->ingress)) {
+		if (message->kind == XYLEM_DERIVED &&
+			xylem_span_is(message->ingress, worker->derive->ingress)) {
 			error = known_add(&worker->known, message->id);
 		}
 	}
@@ -139,7 +141,8 @@ static void derive_sink_close(void *context)
 	}
 }
 
-static int derive_sink_open(void *instance, int64_t timeout_us, void **ret_worker, struct xylem_reason *reason)
+static int derive_sink_open(
+	void *instance, int64_t timeout_us, void **ret_worker, struct xylem_reason *reason)
 {
 	struct derive_worker *worker = calloc(1, sizeof(*worker));
 	if (!worker) {
@@ -160,18 +163,20 @@ static int derive_sink_open(void *instance, int64_t timeout_us, void **ret_worke
 
 /* --- Deriving --------------------------------------------------------------- */
 
-static bool derived_id(struct derive_worker *worker, const struct xylem_message *parent, struct xylem_span *ret_id)
+static bool derived_id(
+	struct derive_worker *worker, const struct xylem_message *parent, struct xylem_span *ret_id)
 {
 	char handle[XYLEM_HANDLE_SIZE];
 	xylem_handle_format(parent->position, handle);
 	const char *route = worker->derive->options.route;
-	char *id = parent->part ? xylem_arena_format(worker->arena, "%s.%s.%u", handle, route, parent->part) :
-		xylem_arena_format(worker->arena, "%s.%s", handle, route);
+	char *id = parent->part ? xylem_arena_format(worker->arena, "%s.%s.%u", handle, route, parent->part)
+				: xylem_arena_format(worker->arena, "%s.%s", handle, route);
 	*ret_id = xylem_span_of(id);
 	return id != NULL;
 }
 
-static int derive(struct derive_worker *worker, const struct xylem_message *parent, struct xylem_message *ret_derived)
+static int derive(
+	struct derive_worker *worker, const struct xylem_message *parent, struct xylem_message *ret_derived)
 {
 	struct xylem_message derived = *parent;
 	derived.kind = XYLEM_DERIVED;
@@ -181,7 +186,8 @@ static int derive(struct derive_worker *worker, const struct xylem_message *pare
 	if (!derived_id(worker, parent, &derived.id)) {
 		return -XYLEM_E_MEMORY;
 	}
-	int error = xylem_message_set_attribute(&derived, worker->arena, xylem_span_of("causationid"), parent->id);
+	int error = xylem_message_set_attribute(
+		&derived, worker->arena, xylem_span_of("causationid"), parent->id);
 	if (!error) {
 		*ret_derived = derived;
 	}
@@ -214,12 +220,13 @@ static int derive_all(struct derive_worker *worker, const struct xylem_message *
 		}
 		fresh += !known_has(&worker->known, worker->messages[fresh].id);
 	}
-	return fresh == 0 ? 0 :
-		journal_append_wait(worker->derive->options.journal, worker->messages, fresh, true, worker->positions);
+	return fresh == 0 ? 0
+			  : journal_append_wait(worker->derive->options.journal, worker->messages, fresh,
+				    true, worker->positions);
 }
 
-static void derive_deliver(void *context, const struct xylem_message *const *messages, size_t n,
-	struct xylem_result *results)
+static void derive_deliver(
+	void *context, const struct xylem_message *const *messages, size_t n, struct xylem_result *results)
 {
 	struct derive_worker *worker = context;
 	int error = derive_all(worker, messages, n);
@@ -229,8 +236,9 @@ static void derive_deliver(void *context, const struct xylem_message *const *mes
 	/* Too large for a journal record is the message's fault; anything else is the journal's. */
 	enum xylem_failure failure = error == -XYLEM_E_TOO_LARGE ? XYLEM_FAILURE_WRONG : XYLEM_FAILURE_DOWN;
 	for (size_t i = 0; i < n; i++) {
-		xylem_result_fail(&results[i], failure, xylem_error_row(error)->name, "topic %s: the journal says: %s",
-			worker->derive->options.topic, xylem_error_row(error)->text);
+		xylem_result_fail(&results[i], failure, xylem_error_row(error)->name,
+			"topic %s: the journal says: %s", worker->derive->options.topic,
+			xylem_error_row(error)->text);
 	}
 }
 

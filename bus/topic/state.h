@@ -93,7 +93,7 @@ struct item_entry {
  * Enters items in the catalogue: later readers find them in this order. `done`
  * comes on the catalogue's thread after the COMMIT. The entries are copied.
  */
-int items_enter(struct topics *topics, const struct item_entry *entries, size_t n, topic_done done,
-	void *context);
+int items_enter(
+	struct topics *topics, const struct item_entry *entries, size_t n, topic_done done, void *context);
 
 #endif

@@ -70,10 +70,10 @@ struct topic_state {
 	char name[128];
 	char title[256];
 	char description[512];
-	int access;              /* enum config_access */
-	int64_t max_items;       /* 0: all that the journal keeps */
+	int access;        /* enum config_access */
+	int64_t max_items; /* 0: all that the journal keeps */
 	uint64_t subscriptions;
-	uint64_t items;          /* notified since start */
+	uint64_t items; /* notified since start */
 };
 /* Those that `bare` may subscribe to (NULL: all), sorted by name. The caller frees the array with free(). */
 int topics_list(struct topics *topics, const char *bare, struct topic_state **ret_topics, size_t *ret_n);
@@ -90,8 +90,8 @@ int topic_state(struct topics *topics, const char *name, struct topic_state *ret
  */
 typedef void (*topic_done)(void *context, int error);
 int topic_subscribe(struct topics *topics, const char *name, const char *jid, topic_done done, void *context);
-int topic_unsubscribe(struct topics *topics, const char *name, const char *jid, topic_done done,
-	void *context);
+int topic_unsubscribe(
+	struct topics *topics, const char *name, const char *jid, topic_done done, void *context);
 bool topic_subscribed(struct topics *topics, const char *name, const char *jid);
 
 struct topic_subscription {
@@ -136,8 +136,8 @@ struct topic_outlet {
 	 * Negative return: nothing more is sent and `done` does not come.
 	 */
 	int (*notify)(void *outlet, const char *topic, const struct xylem_message *item,
-		const char *const *subscribers, size_t n, int64_t deadline_mono_us, const _Atomic bool *interrupted,
-		void (*done)(void *context, int error), void *done_context);
+		const char *const *subscribers, size_t n, int64_t deadline_mono_us,
+		const _Atomic bool *interrupted, void (*done)(void *context, int error), void *done_context);
 	/* Asks for the confirmation of what was queued so far to be fetched now. */
 	void (*flush)(void *outlet);
 	/* After it returns, no `done` with this context comes any more. */

@@ -33,11 +33,11 @@ int delivery_begin(struct delivery *delivery, size_t n, int64_t deadline_mono_us
  * Sends a stanza for message `i`, waiting for room. False: the link is down,
  * full past the deadline or interrupted; nothing further needs to be tried.
  */
-bool delivery_send(struct delivery *delivery, size_t i, struct xylem_span stanza, const char *id,
-	const char *to);
+bool delivery_send(
+	struct delivery *delivery, size_t i, struct xylem_span stanza, const char *id, const char *to);
 /* The message fails without having been sent. */
-void delivery_fail(struct delivery *delivery, size_t i, enum xylem_failure failure, const char *code,
-	const char *text);
+void delivery_fail(
+	struct delivery *delivery, size_t i, enum xylem_failure failure, const char *code, const char *text);
 /* Waits for the barrier, sets the results of the `n` messages, forgets what did not come in time. */
 void delivery_end(struct delivery *delivery, struct xylem_result *results);
 

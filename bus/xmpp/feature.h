@@ -16,11 +16,11 @@ struct xmpp_request {
 	const struct xml_node *iq;
 	const struct xml_node *payload; /* the IQ's child */
 	bool set;
-	struct xylem_span local;        /* of the address asked; absent: the bus's domain */
-	char sender[JID_SIZE];          /* normalised, bare */
-	bool admitted;                  /* one of the users or of `allow` */
-	bool entitled;                  /* admitted, or may subscribe to some topic, or known to the endpoint */
-	struct xylem_arena *arena;      /* for the time of the request */
+	struct xylem_span local;   /* of the address asked; absent: the bus's domain */
+	char sender[JID_SIZE];     /* normalised, bare */
+	bool admitted;             /* one of the users or of `allow` */
+	bool entitled;             /* admitted, or may subscribe to some topic, or known to the endpoint */
+	struct xylem_arena *arena; /* for the time of the request */
 };
 
 struct xmpp_feature {

@@ -21,7 +21,7 @@ struct link_options {
 	const char *server; /* HOST:PORT, [V6]:PORT */
 	const char *domain;
 	struct xylem_span secret;
-	size_t max_stanza;  /* bytes as on the wire, both ways; 0: 256 KiB */
+	size_t max_stanza; /* bytes as on the wire, both ways; 0: 256 KiB */
 	/*
 	 * Both on the link's thread; they must not wait for anything that needs
 	 * this thread. `violation`: see stream_events. Answers to our own
@@ -82,8 +82,8 @@ const char *link_id(struct link *link, char id[LINK_ID_SIZE]);
 
 struct link_state {
 	bool up;
-	char why[256];        /* of being down; empty when up */
-	int64_t since_us;     /* wall time of the last change */
+	char why[256];           /* of being down; empty when up */
+	int64_t since_us;        /* wall time of the last change */
 	uint64_t sent, received; /* stanzas */
 	uint64_t resent, refused, dropped_answers;
 	uint64_t connects, failures;

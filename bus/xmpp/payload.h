@@ -17,15 +17,15 @@
  * the arena. -XYLEM_E_INVALID with the reason; -XYLEM_E_MEMORY.
  */
 struct payload_defaults {
-	struct xylem_span id;     /* absent: a new one */
+	struct xylem_span id; /* absent: a new one */
 	struct xylem_span type;
 	struct xylem_span source;
 };
 int payload_read(const struct xml_node *payload, const struct payload_defaults *defaults,
 	struct xylem_arena *arena, struct xylem_message *ret_message, struct xylem_reason *reason);
 /* The same for a message's text: a CloudEvent, other objects and arrays as JSON, else text/plain. */
-int payload_read_text(struct xylem_span text, const struct payload_defaults *defaults, struct xylem_arena *arena,
-	struct xylem_message *ret_message, struct xylem_reason *reason);
+int payload_read_text(struct xylem_span text, const struct payload_defaults *defaults,
+	struct xylem_arena *arena, struct xylem_message *ret_message, struct xylem_reason *reason);
 
 /*
  * JSON as XML text: escaped, and U+FFFE and U+FFFF, which XML cannot have, as

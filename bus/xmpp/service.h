@@ -21,13 +21,13 @@ struct xmpp_options {
 	const char *server, *domain;
 	struct xylem_span secret;
 	size_t max_stanza;
-	const char *name;      /* of the bus */
+	const char *name; /* of the bus */
 	const char *version;
 	struct topics *topics; /* NULL: no PubSub */
 };
 
-int xmpp_service_new(struct xmpp_service **ret_service, const struct xmpp_options *options,
-	struct xylem_reason *reason);
+int xmpp_service_new(
+	struct xmpp_service **ret_service, const struct xmpp_options *options, struct xylem_reason *reason);
 /* Connects in the background; attaches the topics' outlet. */
 int xmpp_service_start(struct xmpp_service *service, struct xylem_reason *reason);
 /* After the lanes and sources have stopped. Sends what is queued for at most `drain_us`, disconnects. */

@@ -34,10 +34,11 @@ void stanza_open(struct xylem_buffer *out, const char *name, const char *type, s
 
 /* What an error stanza says. */
 struct stanza_error {
-	const char *type;        /* cancel, modify, auth, wait */
-	const char *condition;   /* RFC 6120, 8.3.3 */
-	const char *text;        /* for a person; NULL: none */
-	const char *application; /* a condition of another namespace, as XML: `<closed-node xmlns='...'/>`; NULL */
+	const char *type;      /* cancel, modify, auth, wait */
+	const char *condition; /* RFC 6120, 8.3.3 */
+	const char *text;      /* for a person; NULL: none */
+	const char *
+		application; /* a condition of another namespace, as XML: `<closed-node xmlns='...'/>`; NULL */
 };
 
 /* The answers to `request`: from its `to`, to its `from`, with its id. */

@@ -11,8 +11,8 @@
  */
 struct stream;
 
-#define STREAM_DEPTH 32       /* elements inside one another, the stanza itself is the first */
-#define STREAM_ATTRIBUTES 64  /* of one element; as many declarations */
+#define STREAM_DEPTH 32      /* elements inside one another, the stanza itself is the first */
+#define STREAM_ATTRIBUTES 64 /* of one element; as many declarations */
 
 struct stream_events {
 	/* The opening element; stays valid until stream_free(). */

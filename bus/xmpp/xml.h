@@ -36,7 +36,7 @@ struct xml_node {
 	struct xylem_span text;      /* of a text node; neighbours are joined */
 	struct xml_attribute *attributes;
 	struct xml_declaration *declarations;
-	struct xml_node *parent;     /* of a stanza: the stream's header */
+	struct xml_node *parent; /* of a stanza: the stream's header */
 	struct xml_node *first, *last, *next;
 };
 

@@ -26,7 +26,8 @@ XYLEM_PUBLIC void xylem_buffer_append(struct xylem_buffer *buffer, const void *b
 XYLEM_PUBLIC void xylem_buffer_span(struct xylem_buffer *buffer, struct xylem_span span);
 XYLEM_PUBLIC void xylem_buffer_text(struct xylem_buffer *buffer, const char *text);
 XYLEM_PUBLIC void xylem_buffer_byte(struct xylem_buffer *buffer, char byte);
-XYLEM_PUBLIC void xylem_buffer_format(struct xylem_buffer *buffer, const char *format, ...) XYLEM_PRINTF(2, 3);
+XYLEM_PUBLIC void xylem_buffer_format(struct xylem_buffer *buffer, const char *format, ...)
+	XYLEM_PRINTF(2, 3);
 XYLEM_PUBLIC void xylem_buffer_cut(struct xylem_buffer *buffer, size_t n); /* keeps the first n */
 /* Terminated text, owned by the caller (free()); NULL when the buffer failed. The buffer is empty after. */
 XYLEM_PUBLIC char *xylem_buffer_take(struct xylem_buffer *buffer, size_t *ret_n);

@@ -96,7 +96,8 @@ struct xylem_connector {
 	 * Makes an instance. Required. No network and no waiting: a dead peer must
 	 * not hold up the start. `host` and `options` stay valid until close().
 	 */
-	int (*open)(struct xylem_host *host, const void *options, void **ret_instance, struct xylem_reason *reason);
+	int (*open)(struct xylem_host *host, const void *options, void **ret_instance,
+		struct xylem_reason *reason);
 	void (*close)(void *instance); /* required; takes NULL and half-built ones */
 
 	/*
@@ -128,7 +129,8 @@ struct xylem_connector {
 	 * force until the next deliver() begins.
 	 */
 	int (*sink_open)(void *instance, int64_t timeout_us, void **ret_worker, struct xylem_reason *reason);
-	void (*deliver)(void *worker, const struct xylem_message *const *messages, size_t n, struct xylem_result *results);
+	void (*deliver)(void *worker, const struct xylem_message *const *messages, size_t n,
+		struct xylem_result *results);
 	void (*interrupt)(void *worker); /* optional for sinks that never wait longer than 1 s */
 	void (*sink_close)(void *worker);
 };
@@ -140,7 +142,8 @@ XYLEM_PUBLIC const char *xylem_host_name(const struct xylem_host *host);
 /* A folder of the instance's own below the bus's data (made on first use, 0700); NULL with reason in the log. */
 XYLEM_PUBLIC const char *xylem_host_folder(struct xylem_host *host);
 /* Reports up or down with a sentence, for health views; repeated reports of the same are cheap. */
-XYLEM_PUBLIC void xylem_host_health(struct xylem_host *host, bool up, const char *format, ...) XYLEM_PRINTF(3, 4);
+XYLEM_PUBLIC void xylem_host_health(struct xylem_host *host, bool up, const char *format, ...)
+	XYLEM_PRINTF(3, 4);
 /* Counts, under xylem_connector_NAME_total{connector="..."}; `name` is static. */
 XYLEM_PUBLIC void xylem_host_count(struct xylem_host *host, const char *name, uint64_t n);
 
@@ -166,12 +169,12 @@ typedef void (*xylem_submit_done)(void *context, int error, const struct xylem_r
  * says which), `done` will not be called. Any thread; never blocks long.
  * The core fills `ingress`; it checks the rest (xylem_message_check).
  */
-XYLEM_PUBLIC int xylem_source_submit(struct xylem_source *source, const struct xylem_message *messages, size_t n,
-	xylem_submit_done done, void *context, struct xylem_reason *reason);
+XYLEM_PUBLIC int xylem_source_submit(struct xylem_source *source, const struct xylem_message *messages,
+	size_t n, xylem_submit_done done, void *context, struct xylem_reason *reason);
 
 /* As above, and waits for the disk. For sources that have a thread to spare. */
-XYLEM_PUBLIC int xylem_source_submit_wait(struct xylem_source *source, const struct xylem_message *messages, size_t n,
-	struct xylem_receipt *ret_receipts, struct xylem_reason *reason);
+XYLEM_PUBLIC int xylem_source_submit_wait(struct xylem_source *source, const struct xylem_message *messages,
+	size_t n, struct xylem_receipt *ret_receipts, struct xylem_reason *reason);
 
 /* True while the bus takes nothing in from this source. */
 XYLEM_PUBLIC bool xylem_source_held(const struct xylem_source *source);

@@ -41,7 +41,8 @@ XYLEM_PUBLIC int xylem_json_check(struct xylem_span text, size_t *ret_offset, st
 
 /* Type by first byte; NONE for an absent span. */
 XYLEM_PUBLIC enum xylem_json_type xylem_json_type(struct xylem_span value);
-XYLEM_PUBLIC const char *xylem_json_type_name(enum xylem_json_type type); /* "null", "boolean", "number", ... */
+XYLEM_PUBLIC const char *xylem_json_type_name(
+	enum xylem_json_type type); /* "null", "boolean", "number", ... */
 
 /* The text without white space around it. */
 XYLEM_PUBLIC struct xylem_span xylem_json_trim(struct xylem_span text);
@@ -70,10 +71,11 @@ XYLEM_PUBLIC size_t xylem_json_count(struct xylem_span container);
  * plain form ("/order/id", "" for the whole).
  */
 struct xylem_json_pointer;
-XYLEM_PUBLIC int xylem_json_pointer_new(struct xylem_json_pointer **ret_pointer, struct xylem_span text,
-	struct xylem_reason *reason);
+XYLEM_PUBLIC int xylem_json_pointer_new(
+	struct xylem_json_pointer **ret_pointer, struct xylem_span text, struct xylem_reason *reason);
 XYLEM_PUBLIC struct xylem_json_pointer *xylem_json_pointer_free(struct xylem_json_pointer *pointer);
-XYLEM_PUBLIC struct xylem_span xylem_json_pointer_get(const struct xylem_json_pointer *pointer, struct xylem_span text);
+XYLEM_PUBLIC struct xylem_span xylem_json_pointer_get(
+	const struct xylem_json_pointer *pointer, struct xylem_span text);
 /* Writes the pointer to the innermost value of `text` that covers the byte `at`: for telling a person where. */
 XYLEM_PUBLIC void xylem_json_place(struct xylem_span text, const char *at, struct xylem_buffer *out);
 
@@ -86,11 +88,12 @@ XYLEM_PUBLIC void xylem_json_place(struct xylem_span text, const char *at, struc
 XYLEM_PUBLIC int xylem_json_set(const struct xylem_json_pointer *pointer, struct xylem_span text,
 	struct xylem_span value, struct xylem_buffer *out, struct xylem_reason *reason);
 /* Copies `text` without the value; an absent one is no error. */
-XYLEM_PUBLIC int xylem_json_remove(const struct xylem_json_pointer *pointer, struct xylem_span text,
-	struct xylem_buffer *out);
+XYLEM_PUBLIC int xylem_json_remove(
+	const struct xylem_json_pointer *pointer, struct xylem_span text, struct xylem_buffer *out);
 
 /* Unescaped bytes of a string value (quotes included in `value`); borrowed where it has no escapes, else in the arena. */
-XYLEM_PUBLIC int xylem_json_string(struct xylem_span value, struct xylem_arena *arena, struct xylem_span *ret_bytes);
+XYLEM_PUBLIC int xylem_json_string(
+	struct xylem_span value, struct xylem_arena *arena, struct xylem_span *ret_bytes);
 /* True when the string value, unescaped, equals the bytes. Allocates nothing. */
 XYLEM_PUBLIC bool xylem_json_string_equals(struct xylem_span value, struct xylem_span bytes);
 /* A number that is an integer in range, exactly (1e2 and 1.0 count); else -XYLEM_E_INVALID. */

@@ -17,6 +17,7 @@ enum xylem_log_level {
 	XYLEM_LOG_DEBUG,
 };
 
-XYLEM_PUBLIC void xylem_log(enum xylem_log_level level, const char *room, const char *format, ...) XYLEM_PRINTF(3, 4);
+XYLEM_PUBLIC void xylem_log(enum xylem_log_level level, const char *room, const char *format, ...)
+	XYLEM_PRINTF(3, 4);
 
 #endif

@@ -44,17 +44,17 @@ struct xylem_message {
 	struct xylem_position position; /* set by the journal */
 	int64_t journal_time_us;        /* Unix time in microseconds at append; what `now` means to a step */
 	enum xylem_message_kind kind;
-	struct xylem_position parent;   /* of DERIVED and REPLAY */
-	uint32_t part;                  /* of what a step split: 1, 2, ...; 0: whole. Not stored */
+	struct xylem_position parent; /* of DERIVED and REPLAY */
+	uint32_t part;                /* of what a step split: 1, 2, ...; 0: whole. Not stored */
 
 	struct xylem_span ingress; /* the connector's name, or `topic:NAME` */
 	struct xylem_span key;
 
-	struct xylem_span id;              /* required, non-empty */
-	struct xylem_span source;          /* required, URI-reference */
-	struct xylem_span type;            /* required, non-empty */
+	struct xylem_span id;     /* required, non-empty */
+	struct xylem_span source; /* required, URI-reference */
+	struct xylem_span type;   /* required, non-empty */
 	struct xylem_span subject;
-	struct xylem_span time;            /* RFC 3339, as the producer wrote it */
+	struct xylem_span time; /* RFC 3339, as the producer wrote it */
 	struct xylem_span datacontenttype;
 	struct xylem_span dataschema;
 	const struct xylem_extension *extensions;
@@ -71,7 +71,8 @@ struct xylem_message {
 XYLEM_PUBLIC int xylem_message_check(const struct xylem_message *message, struct xylem_reason *reason);
 
 /* Text of one context attribute by its CloudEvents name; absent span if not set. */
-XYLEM_PUBLIC struct xylem_span xylem_message_attribute(const struct xylem_message *message, struct xylem_span name);
+XYLEM_PUBLIC struct xylem_span xylem_message_attribute(
+	const struct xylem_message *message, struct xylem_span name);
 
 /*
  * Sets an attribute in place (arena-copies nothing: the value is borrowed).

@@ -57,8 +57,8 @@ struct xylem_transform {
 	 * written to. result->outcome is set; `result` comes zeroed (PASS).
 	 * `worker` is NULL without worker_new. Never blocks, never recurses on input.
 	 */
-	void (*apply)(const void *program, void *worker, struct xylem_message *event, struct xylem_arena *arena,
-		struct xylem_step_result *result);
+	void (*apply)(const void *program, void *worker, struct xylem_message *event,
+		struct xylem_arena *arena, struct xylem_step_result *result);
 };
 
 #endif

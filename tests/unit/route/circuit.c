@@ -9,7 +9,10 @@
 #include <route/circuit.h>
 
 static const struct lane_options options = {
-	.probe_us = 1000000, .backoff_us = 500000, .backoff_max_us = 8000000, .attempts = 5,
+	.probe_us = 1000000,
+	.backoff_us = 500000,
+	.backoff_max_us = 8000000,
+	.attempts = 5,
 };
 
 static void opens_on_down_and_probes_with_growing_waits(void **state)
@@ -24,7 +27,8 @@ static void opens_on_down_and_probes_with_growing_waits(void **state)
 		int64_t next = circuit_next(&circuit);
 		assert_false(circuit_admits(&circuit, next - 1));
 		assert_true(circuit_admits(&circuit, next));
-		assert_true(next - now >= wait * 6 / 10); /* twice as long, or at the bound; each with its jitter */
+		assert_true(next - now >=
+			    wait * 6 / 10); /* twice as long, or at the bound; each with its jitter */
 		wait = next - now;
 		assert_true(wait <= options.backoff_max_us * 12 / 10);
 		now = next;

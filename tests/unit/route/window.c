@@ -32,13 +32,16 @@ struct route_batch *route_batch_unref(struct route_batch *face)
 
 static void message_make(size_t i, unsigned key)
 {
-	messages[i] = (struct xylem_message){ .position = { 0, i }, .kind = XYLEM_MESSAGE, .data = XYLEM_SPAN_LITERAL("data") };
+	messages[i] = (struct xylem_message){
+		.position = { 0, i }, .kind = XYLEM_MESSAGE, .data = XYLEM_SPAN_LITERAL("data")
+	};
 	if (key < KEYS) {
 		snprintf(key_names[key], sizeof(key_names[key]), "key-%u", key);
 		messages[i].key = xylem_span_of(key_names[key]);
 	}
-	evaluated[i] = (struct evaluated){ .original = &messages[i], .verdict = VERDICT_DELIVER, .parts = &messages[i],
-		.part_count = 1 };
+	evaluated[i] = (struct evaluated){
+		.original = &messages[i], .verdict = VERDICT_DELIVER, .parts = &messages[i], .part_count = 1
+	};
 }
 
 static int setup(void **state)
@@ -133,7 +136,8 @@ static void play(bool runs, enum lane_order order, size_t capacity)
 		pop_settled(&window, &position);
 	}
 	assert_int_equal(seen->delivered, MESSAGES);
-	assert_int_equal(window.in_flight + window.ready + window.waiting + window.count + window.unsettled, 0);
+	assert_int_equal(
+		window.in_flight + window.ready + window.waiting + window.count + window.unsettled, 0);
 	window_finish(&window);
 	free(seen);
 }
@@ -196,7 +200,9 @@ static void parts_settle_their_message_together(void **state)
 	struct window window;
 	struct unit *units[8];
 	struct xylem_message parts[3] = { messages[0], messages[0], messages[0] };
-	struct evaluated split = { .original = &messages[0], .verdict = VERDICT_DELIVER, .parts = parts, .part_count = 3 };
+	struct evaluated split = {
+		.original = &messages[0], .verdict = VERDICT_DELIVER, .parts = parts, .part_count = 3
+	};
 	assert_int_equal(window_init(&window, 4, LANE_ORDER_NONE, false), 0);
 	struct entry *entry = window_add(&window, batch, &split, NULL);
 	assert_int_equal(window_pick(&window, 8, SIZE_MAX, units), 3);
