@@ -178,6 +178,26 @@ static void fail(struct worker *worker, struct xylem_result *results, size_t n, 
 	}
 }
 
+/*
+ * A line that a kill cut in the middle was never reported delivered, and comes
+ * again whole. It is ended here, so that it takes no other line with it; cutting
+ * it off could take what somebody else wrote.
+ */
+static int torn_line_end(const char *path, int fd)
+{
+	struct stat status;
+	char last = '\n';
+	if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size == 0) {
+		return 0;
+	}
+	int reading = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = reading < 0 ? -1 : pread(reading, &last, 1, status.st_size - 1);
+	if (reading >= 0) {
+		close(reading);
+	}
+	return got == 1 && last != '\n' && write(fd, "\n", 1) != 1 ? -errno : 0;
+}
+
 /* The file that has the name now. */
 static int file_open(struct worker *worker)
 {
@@ -192,7 +212,7 @@ static int file_open(struct worker *worker)
 		close(worker->fd);
 	}
 	worker->fd = open(options->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, (mode_t)options->mode);
-	return worker->fd < 0 ? -errno : 0;
+	return worker->fd < 0 ? -errno : torn_line_end(options->path, worker->fd);
 }
 
 /* One line of a message. False: it cannot be one, *result says why. */

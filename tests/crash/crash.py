@@ -244,7 +244,7 @@ class Stage:
             done = subprocess.run(["kcat", "-b", self.peers.kafka.brokers, "-C", "-t", self.word, "-o", "beginning", "-e", "-q",
                                    "-f", "%s\n"], capture_output=True, timeout=120, check=True)
             self._receipts("events", done.stdout.decode().splitlines())
-        self._receipts("archive", (self.folder / "archive.ndjson").read_text(encoding="utf-8").splitlines())
+        self._receipts("archive", self._whole_lines(self.folder / "archive.ndjson"))
         database = sqlite3.connect(self.folder / "data" / "catalogue.db")
         cases = database.execute("SELECT partition, offset, destination FROM cases").fetchall()
         database.close()
@@ -253,6 +253,20 @@ class Stage:
         # Where the handle was never acknowledged the line is not understood, which fails the run.
         (self.folder / "hospital").write_text("".join(
             f"{handles.get(f'{partition}-{offset}', 'unknown')} {to or ''}".strip() + "\n" for partition, offset, to in cases))
+
+    def _whole_lines(self, path):
+        """The lines of a file without those that a kill cut in the middle of a write: they end early, stand alone,
+        and there is at most one a kill."""
+        whole, torn = [], 0
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("{") and not line.endswith("}") and line.count('{"id":') <= 1:
+                torn += 1
+            else:
+                whole.append(line)
+        if torn > (self.kills + self.weak):
+            raise PeerError(f"{path}: {torn} torn lines by {(self.kills + self.weak)} kills")
+        print(f"# {path.name}: {torn} torn lines, each on its own")
+        return whole
 
     def _receipts(self, name, payloads):
         shape = re.compile(r'^\{"id":"([^"]+)","customer":"([^"]+)","seq":(\d+),')
