@@ -445,8 +445,8 @@ int main(void)
 		TEST(what_is_no_event), TEST(many_lines), TEST(lines_too_long), TEST(rotation),
 		TEST(truncation), TEST(a_restart_reads_on), TEST(a_rotation_while_it_was_off),
 		TEST(a_lost_position_repeats_with_other_ids), TEST(lines_are_appended),
-		TEST(a_line_cut_by_a_kill_takes_no_other_with_it),
-		TEST(a_line_with_a_break_is_wrong), TEST(json_with_breaks_is_a_line),
-		TEST(a_rotated_file_is_opened_again), TEST(a_full_disk_is_down) };
+		TEST(a_line_cut_by_a_kill_takes_no_other_with_it), TEST(a_line_with_a_break_is_wrong),
+		TEST(json_with_breaks_is_a_line), TEST(a_rotated_file_is_opened_again),
+		TEST(a_full_disk_is_down) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
