@@ -3,8 +3,9 @@
 
     crash.py XYLEMD CHECKER [--kills N] [--seed N] [--rate N] [--only plain|power|control] [--keep FOLDER]
 
-One route, webhook -> two HTTP sinks (one slow), a file, PostgreSQL, Kafka and a topic, and a second route that takes
-the topic to a third HTTP sink. Half of the kills come at random instants, half at a named step (XYLEM_CRASH).
+One route, webhook -> two HTTP sinks (one slow), a file, PostgreSQL, Kafka and a topic; a second that takes the topic
+to a third HTTP sink; a third that takes the orders of one customer in ten to XMPP: a topic with a subscriber, and chat
+messages to the same account, at a real server (one in ten, since server and account share the cores). Half of the kills come at random instants, half at a named step (XYLEM_CRASH).
 First with the page cache kept, then as power losses (XYLEM_IO=volatile). A kill counts when at least 100
 acknowledged messages were unsettled. In the end everything is delivered and `checker verify` compares.
 
@@ -32,22 +33,30 @@ from tests.peers import ports                              # noqa: E402
 from tests.peers.kafka import Kafka                        # noqa: E402
 from tests.peers.postgres import Postgres                  # noqa: E402
 from tests.peers.process import PeerError, Process         # noqa: E402
+from tests.peers.prosody import Prosody                    # noqa: E402
+from tests.peers.xmpp_account import Account               # noqa: E402
 
 # Steps and how often the bus passes them, about, until the kill is due: the N of XYLEM_CRASH is drawn from it.
 STEPS = {"append": 6000, "written": 300, "synced": 300, "evaluated": 12000, "sink-before": 400, "sink-after": 400,
          "catalogue-before": 100, "catalogue-after": 100}
 UNSETTLED = 100
+# The customers whose orders go to XMPP; `where` and the checker's view of the oracle say the same.
+WATCHED = re.compile(r"7$")
+ORDER = re.compile(r'\{"id":"[^"]*","customer":"[^"]*","seq":\d+,"pad":"[^"]*"\}')
 ENDED_BY_KILL = -signal.SIGKILL
 
 
 class Peers:
-    """PostgreSQL and Kafka, started once for all parts."""
+    """PostgreSQL, Kafka and an XMPP server with an account, started once for all parts."""
 
     def __init__(self, plugins):
         self.postgres = Postgres(settings={"fsync": "off"}).start() if "postgres" in plugins else None
         self.kafka = Kafka().start() if "kafka" in plugins else None
+        self.xmpp = Prosody().start()
+        self.xmpp.register("watcher", "pw")
 
     def close(self):
+        self.xmpp.stop()
         if self.postgres:
             self.postgres.close()
         if self.kafka:
@@ -70,7 +79,7 @@ class Stage:
         self.sink = Process([arguments.checker, "sink", "--port", self.sink_port, "--folder", self.folder,
                              "--control", self._control(True)], self.folder / "sink.log")
         self.sink.wait_line(r"^listening", 10)
-        self.bus = None
+        self.bus = self.account = None
         self.kills, self.weak, self.by, self.least = 0, 0, {}, None
 
     def _control(self, slow):
@@ -95,6 +104,7 @@ class Stage:
             self.peers.kafka.create_topic(self.word, partitions=4)
             connectors["events"] = {"kafka": {"brokers": self.peers.kafka.brokers, "topic": self.word}}
             to.append("events")
+        connectors["chat"] = {"xmpp": {"to": [self.account_of(self.peers.xmpp)], "body": "data"}}
         self.destinations += to[2:]
         self.config = self.folder / "bus.yaml"
         # JSON is YAML. Small segments, so that files are made, sealed, trimmed and used again all the time.
@@ -103,15 +113,24 @@ class Stage:
             "journal": {"segment": "16MiB", "retain": {"bytes": "32MiB"}},
             "console": {"listen": f"127.0.0.1:{self.console}", "public_metrics": True},
             "connectors": connectors,
-            "topics": {"orders": {"title": "Orders"}},
+            "xmpp": {"server": f"127.0.0.1:{self.peers.xmpp.component_port}", "domain": self.peers.xmpp.component,
+                     "secret": {"env": "XYLEM_XMPP_SECRET"}, "allow": [self.account_of(self.peers.xmpp)]},
+            "topics": {"orders": {"title": "Orders"}, "watched": {"access": "open"}},
             "routes": {"orders": {"from": ["shop"], "to": [*to, "topic:orders"]},
-                       "follow": {"from": ["topic:orders"], "to": ["after"]}}}, indent=1))
+                       "follow": {"from": ["topic:orders"], "to": ["after"]},
+                       "watch": {"from": ["shop"], "where": '.data.customer | endswith("7")',
+                                 "to": ["topic:watched", "chat"]}}}, indent=1))
+
+    @staticmethod
+    def account_of(server):
+        return f"watcher@{server.domain}"
 
     # --- The bus
 
     def start(self, io=None, crash=None):
         """True when it is ready; False when the named step ended it before that."""
-        environment = {"XYLEM_IO": io or "", "XYLEM_CRASH": crash or "", "XYLEM_PLUGINS": str(self.arguments.plugins)}
+        environment = {"XYLEM_IO": io or "", "XYLEM_CRASH": crash or "", "XYLEM_PLUGINS": str(self.arguments.plugins),
+                       "XYLEM_XMPP_SECRET": self.peers.xmpp.secret}
         self.bus = Process([self.arguments.xylemd, "run", self.config], self.folder / "bus.log", env=environment)
         try:
             self.bus.wait_line(r"ready: ", 60)
@@ -201,8 +220,19 @@ class Stage:
         name = step or "any instant"
         self.by[name] = self.by.get(name, 0) + 1
 
+    def watch(self):
+        """The account subscribes, by the bus that runs, and stays."""
+        self.bus.wait_line(r"connected as ", 30)
+        self.account = Account(self.peers.xmpp, "watcher", "pw", resource=self.word).__enter__()
+        self.account.iq("set", self.peers.xmpp.component, "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
+                        f"<subscribe node='watched' jid='{self.account.bare}'/></pubsub>")
+
     def kill_many(self, io, kills):
         self.status_begin()
+        # One start and orderly stop before the first kill: what is promised about a subscriber begins when it is one.
+        self.start()
+        self.watch()
+        self.bus.stop(60)
         with self.load() as load:
             while self.kills < kills:
                 self.kill_once(io)
@@ -244,6 +274,12 @@ class Stage:
             done = subprocess.run(["kcat", "-b", self.peers.kafka.brokers, "-C", "-t", self.word, "-o", "beginning", "-e", "-q",
                                    "-f", "%s\n"], capture_output=True, timeout=120, check=True)
             self._receipts("events", done.stdout.decode().splitlines())
+        if self.account.ended:
+            raise PeerError(f"the account lost its connection: {self.account.ended}")
+        texts = [(message.get("type"), "".join(message.itertext())) for message in self.account.messages]
+        orders = [(kind, found.group() if found else text) for kind, text in texts for found in [ORDER.search(text)]]
+        self._receipts("subscriber", (order for kind, order in orders if kind != "chat"))
+        self._receipts("chat", (order for kind, order in orders if kind == "chat"))
         self._receipts("archive", self._whole_lines(self.folder / "archive.ndjson"))
         database = sqlite3.connect(self.folder / "data" / "catalogue.db")
         cases = database.execute("SELECT partition, offset, destination FROM cases").fetchall()
@@ -277,11 +313,19 @@ class Stage:
                 file.write(" ".join([*fields, hashlib.sha256(payload.encode()).hexdigest(), "0"]) + "\n")
 
     def verify(self):
-        """True when every promise is kept."""
+        """0 when every promise is kept; and what the checker said."""
         self.dump()
-        arguments = [self.arguments.checker, "verify", "--oracle", self.folder / "oracle", "--hospital", self.folder / "hospital",
-                     "--details", self.folder / "details"]
-        for name in self.destinations:
+        with open(self.folder / "oracle", encoding="ascii") as oracle:
+            (self.folder / "oracle.watched").write_text(
+                "".join(line for line in oracle if WATCHED.search(line.split()[2])))
+        status, text = self._verify("oracle", self.destinations)
+        watched, more = self._verify("oracle.watched", ["subscriber", "chat"])
+        return status or watched, text + more
+
+    def _verify(self, oracle, destinations):
+        arguments = [self.arguments.checker, "verify", "--oracle", self.folder / oracle, "--hospital", self.folder / "hospital",
+                     "--details", self.folder / f"{oracle}.details"]
+        for name in destinations:
             (self.folder / f"{name}.receipts").touch()
             arguments += ["--to", f"{name}={self.folder}/{name}.receipts"]
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
@@ -290,6 +334,8 @@ class Stage:
         return done.returncode, done.stdout
 
     def close(self):
+        if self.account:
+            self.account.__exit__()
         for process in (self.bus, self.sink):
             if process:
                 process.kill()
@@ -311,7 +357,7 @@ def part_control(stage, kills):
     stage.start()
     stage.quiesce()
     status, text = stage.verify()
-    lost = sum(int(line.split()[6]) for line in text.splitlines() if line.split()[:1] and line.split()[0] in stage.destinations)
+    lost = sum(int(line.split()[6]) for line in text.splitlines() if line.split()[:1] and line.split()[0] in [*stage.destinations, "subscriber", "chat"])
     print(f"# control: {lost} losses reported")
     assert status == 1 and lost > 0, "syncs were taken out and the checker saw no loss: the suite proves nothing"
 
@@ -351,7 +397,7 @@ def main():
              (f"power: {arguments.kills} power losses", lambda stage: part_kept(stage, "volatile", arguments.kills)),
              ("control: without syncs messages are lost", lambda stage: part_control(stage, 3))]
     parts = [part for part in parts if arguments.only in (None, part[0].split(":")[0])]
-    print(f"1..{len(parts)}\n# seed {arguments.seed}; connectors: webhook, http, file, {', '.join(arguments.modules)}", flush=True)
+    print(f"1..{len(parts)}\n# seed {arguments.seed}; connectors: webhook, http, file, xmpp, {', '.join(arguments.modules)}", flush=True)
     peers, good = None, False
     try:
         peers = Peers(arguments.modules)
