@@ -95,6 +95,13 @@ static int find_topic(const struct xmpp_request *request, struct topic_state *re
 
 /* --- disco#info ----------------------------------------------------------- */
 
+static void write_own_features(void *context, const char *const *features)
+{
+	for (size_t i = 0; features != NULL && features[i] != NULL; i++) {
+		write_features(context, &features[i], 1);
+	}
+}
+
 static void info_of_node(const struct xmpp_request *request)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
@@ -132,6 +139,7 @@ static void info(const struct xmpp_request *request)
 	if (endpoint) {
 		write_identity(&out, "client", "bot", xylem_arena_text(request->arena, request->local));
 		write_features(&out, endpoint_features, COUNT(endpoint_features));
+		xmpp_service_features(request->service, request->local, write_own_features, &out);
 	} else {
 		if (service_topics(request->service) != NULL) {
 			write_identity(&out, "pubsub", "service", service_options(request->service)->name);

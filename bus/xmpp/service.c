@@ -219,7 +219,36 @@ static void answer_iq(struct xmpp_request *request)
 	}
 }
 
-/* --- Messages ------------------------------------------------------------- */
+/* --- Messages and presence ------------------------------------------------ */
+
+/* Part of a conversation of the endpoint's own? */
+static bool offer_conversation(const struct xmpp_request *request)
+{
+	struct xmpp_service *service = request->service;
+	bool taken = false;
+
+	if (!xylem_span_present(request->local)) {
+		return false;
+	}
+	pthread_mutex_lock(&service->endpoints_lock);
+	struct endpoint *endpoint = endpoint_find(service, request->local);
+	if (endpoint != NULL && endpoint->face.conversation != NULL) {
+		taken = endpoint->face.conversation(endpoint->face.context, request->iq);
+	}
+	pthread_mutex_unlock(&service->endpoints_lock);
+	return taken;
+}
+
+void xmpp_service_features(struct xmpp_service *service, struct xylem_span local,
+	void (*visit)(void *context, const char *const *features), void *context)
+{
+	pthread_mutex_lock(&service->endpoints_lock);
+	const struct endpoint *endpoint = endpoint_find(service, local);
+	if (endpoint != NULL) {
+		visit(context, endpoint->face.features);
+	}
+	pthread_mutex_unlock(&service->endpoints_lock);
+}
 
 static bool has_content(const struct xml_node *message)
 {
@@ -231,7 +260,7 @@ static void take_message(struct xmpp_request *request, int violation)
 	struct xylem_span type = xml_attribute(request->iq, "type");
 	bool endpoint = xylem_span_present(request->local);
 
-	if (xylem_span_is(type, "error") || xylem_span_is(type, "groupchat")) {
+	if (offer_conversation(request) || xylem_span_is(type, "error") || xylem_span_is(type, "groupchat")) {
 		return;
 	}
 	if (endpoint && request->entitled && offer_endpoint(request, violation)) {
@@ -283,6 +312,8 @@ static void on_stanza(void *context, const struct xml_node *stanza, int violatio
 	}
 	if (xml_is(stanza, NS_COMPONENT, "message")) {
 		take_message(&request, violation);
+	} else if (xml_is(stanza, NS_COMPONENT, "presence")) {
+		(void)offer_conversation(&request);
 	} else if (xml_is(stanza, NS_COMPONENT, "iq") && violation != 0) {
 		request_refuse_code(&request, violation, "the stanza exceeds a limit of the bus");
 	} else if (xml_is(stanza, NS_COMPONENT, "iq")) {

@@ -56,6 +56,14 @@ struct xmpp_endpoint {
 	 * false: the service answers service-unavailable to an IQ.
 	 */
 	bool (*stanza)(void *context, const struct xml_node *stanza, int violation);
+	/*
+	 * What belongs to a conversation that the endpoint itself takes part in: rooms that it is in, receipts and
+	 * errors for what it sent, presence and events of people it follows. Messages and presence are offered here
+	 * first, whoever sent them; false: they go on as if this were not there. NULL: none.
+	 */
+	bool (*conversation)(void *context, const struct xml_node *stanza);
+	/* Features that disco#info of this address has beside the common ones, ended by NULL; NULL: none. */
+	const char *const *features;
 	/* May this address (normalised, bare) see that the endpoint exists? NULL: those that the service admits. */
 	bool (*known)(void *context, const char *bare);
 	/* The link came up or went down. NULL: of no interest. */
@@ -69,6 +77,9 @@ struct xmpp_endpoint {
 int xmpp_service_claim(struct xmpp_service *service, const char *local, const struct xmpp_endpoint *endpoint);
 /* After it returns, this endpoint is not called any more. Not on the link's thread. */
 void xmpp_service_release(struct xmpp_service *service, const char *local, const void *context);
+/* Calls `visit` with the endpoint's features (may be NULL), if it is there, under the lock of the endpoints. */
+void xmpp_service_features(struct xmpp_service *service, struct xylem_span local,
+	void (*visit)(void *context, const char *const *features), void *context);
 /* Waits until no endpoint is being called. Not on the link's thread. */
 void xmpp_service_settle(struct xmpp_service *service);
 
