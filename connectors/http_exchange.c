@@ -102,10 +102,9 @@ static void request_route(struct http_request *request)
 	struct http_server *server = request->server;
 	pthread_mutex_lock(&server->lock);
 	request->route = http_route_find(server, request->path);
-	bool starting = !server->routes;
 	pthread_mutex_unlock(&server->lock);
-	if (starting) {
-		http_request_problem(request, -XYLEM_E_BUSY, "the bus is starting: try again");
+	if (!request->route && http_claim_has(server->address, request->path)) {
+		http_request_problem(request, -XYLEM_E_BUSY, "the connector is starting: try again");
 		return;
 	}
 	if (!request->route) {

@@ -15,10 +15,11 @@
 
 #define TOMBSTONE_US (10 * 1000000LL)
 
-static bool route_matches(const struct http_route *route, struct xylem_span path)
+bool http_path_matches(const char *pattern, struct xylem_span path)
 {
-	return route->below ? path.n >= route->path_n && memcmp(path.at, route->path, route->path_n) == 0
-			    : xylem_span_equal(path, xylem_span(route->path, route->path_n));
+	size_t n = strlen(pattern);
+	bool below = n > 0 && pattern[n - 1] == '/';
+	return (below ? path.n >= n : path.n == n) && memcmp(path.at, pattern, n) == 0;
 }
 
 /* The open route of a path, or a closed one that still answers; under the lock. */
@@ -26,7 +27,7 @@ struct http_route *http_route_find(struct http_server *server, struct xylem_span
 {
 	struct http_route *closed = NULL;
 	for (struct http_route *route = server->routes; route; route = route->next) {
-		if (!route_matches(route, path)) {
+		if (!http_path_matches(route->path, path)) {
 			continue;
 		}
 		if (!route->closed_us) {
@@ -69,7 +70,6 @@ static struct http_route *route_new(struct http_server *server, const char *path
 	}
 	route->server = server;
 	route->path_n = strlen(path);
-	route->below = path[route->path_n - 1] == '/';
 	return route;
 }
 

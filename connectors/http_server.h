@@ -16,6 +16,7 @@
  */
 struct http_server;
 struct http_route;   /* a path taken on a server */
+struct http_claim;   /* a path that is going to be taken */
 struct http_request; /* one request, from its headers to its answer's last byte */
 
 /* The limits of every listener (docs/webhooks.md has the table). */
@@ -67,6 +68,15 @@ int http_route_open(struct http_route **ret_route, struct http_server *server, c
  * reload is not a 404 to anybody. NULL is fine.
  */
 struct http_route *http_route_close(struct http_route *route);
+
+/*
+ * Says that a path of an address is going to be taken, before or while anybody
+ * listens there: until http_route_open(), and after http_route_close(),
+ * requests for it are answered 503 with Retry-After instead of 404. NULL
+ * without memory. Any thread.
+ */
+struct http_claim *http_claim_new(const char *address, const char *path);
+struct http_claim *http_claim_free(struct http_claim *claim); /* NULL is fine */
 
 /* --- Inside callbacks -------------------------------------------------- */
 

@@ -19,7 +19,6 @@ struct http_route {
 	struct http_server *server;
 	char *path;
 	size_t path_n;
-	bool below;
 	const struct http_handler *handler;
 	void *context;
 	int64_t closed_us; /* 0: open */
@@ -94,6 +93,13 @@ struct http_route *http_route_find(struct http_server *server, struct xylem_span
 bool http_route_enter(struct http_server *server, struct http_route *route);
 void http_route_leave(struct http_server *server);
 void http_route_free(struct http_route *route);
+/* Is it this path, or one below it where it ends in `/`? */
+bool http_path_matches(const char *pattern, struct xylem_span path);
+
+/* --- http_claim.c ------------------------------------------------------ */
+
+/* Has somebody said that this path is going to be taken? */
+bool http_claim_has(const char *address, struct xylem_span path);
 
 /* --- http_exchange.c --------------------------------------------------- */
 

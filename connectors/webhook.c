@@ -77,6 +77,7 @@ struct instance {
 	const struct options *options;
 	struct xylem_source *source;
 	struct http_server *server;
+	struct http_claim *claim;
 	struct http_route *route;
 
 	struct webhook_rules rules;
@@ -718,6 +719,7 @@ static void close_instance(void *opaque)
 		return;
 	}
 	http_route_close(instance->route);
+	http_claim_free(instance->claim);
 	http_server_unref(instance->server);
 	for (size_t i = 0; i < instance->key_count; i++) {
 		signature_key_free(instance->keys[i]);
@@ -750,6 +752,10 @@ static int open_instance(
 	error = error ? error : verify_init(instance, reason);
 	error = error ? error : rules_init(instance, reason);
 	error = error ? error : allow_init(instance);
+	instance->claim = error ? NULL : http_claim_new(instance->options->listen, instance->options->path);
+	if (!error && !instance->claim) {
+		error = -XYLEM_E_MEMORY;
+	}
 	if (error) {
 		close_instance(instance);
 		return error;

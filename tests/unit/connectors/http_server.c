@@ -261,6 +261,27 @@ static void paths_are_taken_once(void **state)
 	http_route_close(below);
 }
 
+/* Who comes before the path is open, or after it has gone for a while, is told to come again. */
+static void a_claimed_path_says_try_again(void **state)
+{
+	static const char soon[] = "POST /soon/er HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
+	assert_int_equal(status_of_text(soon), 404);
+	struct http_claim *elsewhere = http_claim_new("127.0.0.1:1", "/soon/"),
+			  *exact = http_claim_new("127.0.0.1:0", "/soon");
+	assert_int_equal(status_of_text(soon), 404);
+	struct http_claim *claim = http_claim_new("127.0.0.1:0", "/soon/");
+	assert_int_equal(status_of_text(soon), 503);
+	struct http_route *taken = NULL;
+	assert_int_equal(http_route_open(&taken, server, "/soon/", &handler, NULL, &reason), 0);
+	assert_int_equal(status_of_text(soon), 200);
+	http_route_close(taken);
+	assert_int_equal(status_of_text(soon), 503);
+	assert_null(http_claim_free(claim));
+	assert_null(http_claim_free(elsewhere));
+	assert_null(http_claim_free(exact));
+	assert_null(http_claim_free(NULL));
+}
+
 static void addresses_are_shared(void **state)
 {
 	struct http_server *same = NULL;
@@ -304,7 +325,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = { TEST(requests_get_their_status), TEST(too_many_headers),
 		TEST(chunks_past_the_limit), TEST(connections_are_kept), TEST(a_closed_route_says_try_again),
-		TEST(paths_are_taken_once), TEST(addresses_are_shared), TEST(addresses_that_are_none),
-		TEST(broken_off) };
+		TEST(paths_are_taken_once), TEST(a_claimed_path_says_try_again), TEST(addresses_are_shared),
+		TEST(addresses_that_are_none), TEST(broken_off) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
