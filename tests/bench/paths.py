@@ -110,7 +110,7 @@ def kafka_postgres(programs, folder, scale):
   in: {{ kafka: {{ brokers: "{broker.brokers}", topic: orders, group: bench }} }}
   out: {{ postgres: {{ dsn: "{server.dsn}", table: orders }} }}
 routes:
-  orders: {{ from: [in], steps: [ {STEPS['set']} ], to: [ {{ out: {{ batch: {{ count: 1000 }} }} }} ] }}
+  orders: {{ from: [in], steps: [ {STEPS['set']} ], to: [ {{ out: {{ batch: {{ count: 1000 }}, parallel: 2 }} }} ] }}
 """) as bus:
             _wait_rows(server, bus, count)
             spent = bus.cpu_us() / count
