@@ -10,11 +10,8 @@
  * Many webhooks share one listener (http_server.c). What can be refused by the
  * headers is refused there: method, credentials, form, size, a held bus. The
  * body is then verified as raw bytes, read into messages (webhook_body.c) and
- * handed in; the connection is put aside until the journal has answered.
- *
- * The rule not to break: a request is put aside before its messages are handed
- * in, since the journal may answer before the call returns; and what happens
- * after the answer uses `struct pending` only, since the instance may be gone.
+ * handed in; the connection is put aside until the journal has answered
+ * (webhook_request.c, webhook_sender.c). This file has its options and its life.
  *
  * It does no TLS (docs/webhooks.md: behind a reverse proxy), and does not
  * remember ids: a message sent twice comes in twice, with the same id.
@@ -22,431 +19,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include <openssl/crypto.h>
-
-#include <base/clock.h>
-#include <connectors/http_server.h>
-#include <connectors/signature.h>
-#include <connectors/webhook_body.h>
-#include <xylem/connector.h>
-#include <xylem/json.h>
-
-#define WEBHOOK_MAGIC 0x77656268
-
-enum verify {
-	VERIFY_NONE,
-	VERIFY_STANDARD_WEBHOOKS,
-	VERIFY_GITHUB,
-	VERIFY_STRIPE,
-	VERIFY_HMAC,
-	VERIFY_BEARER,
-	VERIFY_BASIC,
-	VERIFY_TOKEN,
-};
-
-struct options {
-	const char *path;
-	const char *listen;
-	int verify; /* enum verify */
-	const struct xylem_secret *secret;
-	const struct xylem_secret *previous_secret;
-	int64_t tolerance_us;
-	const char *user;
-	const char *token_header;
-	const char *hmac_header;
-	const char *hmac_prefix;
-	const char *hmac_timestamp;
-	int hmac_digest;   /* enum signature_digest */
-	int hmac_encoding; /* enum signature_encoding */
-	struct xylem_strings methods;
-	struct xylem_strings accept;
-	const char *content_type;
-	const char *id, *type, *subject, *key, *source;
-	int64_t max_body;
-	int64_t max_batch;
-	int64_t rate;
-	int trace; /* 0 auto, 1 continue, 2 restart */
-	struct xylem_strings origins;
-};
-
-struct instance {
-	uint32_t magic;
-	struct xylem_host *host;
-	const struct options *options;
-	struct xylem_source *source;
-	struct http_server *server;
-	struct http_claim *claim;
-	struct http_route *route;
-
-	struct webhook_rules rules;
-	char *own_source, *own_type; /* /connectors/NAME, NAME.received */
-
-	struct signature_form form; /* of HMAC kinds */
-	struct signature_key *keys[2];
-	size_t key_count;
-	char *credentials[2]; /* of the others: the whole Authorization or token value */
-	size_t credential_count;
-	char *allow; /* the Allow header */
-
-	/* The server's thread only. */
-	struct xylem_arena *arena;
-	double tokens; /* of `rate` */
-	int64_t tokens_us;
-};
-
-/* What a request keeps from its submission to its answer. */
-struct pending {
-	struct http_request *request;
-	int error;
-	size_t n;
-	struct xylem_receipt *receipts;
-	struct xylem_receipt one;
-	struct xylem_buffer ids; /* `],"ids":[...]}` */
-	struct xylem_reason reason;
-};
-
-/* --- Who sends it ------------------------------------------------------ */
-
-static struct xylem_span lookup(const void *context, const char *name)
-{
-	return http_request_header(context, name);
-}
-
-static bool signs(const struct instance *instance)
-{
-	return instance->key_count > 0;
-}
-
-/* Equal, in a time that depends on the lengths only. */
-static bool credential_equal(struct xylem_span given, const char *expected)
-{
-	size_t n = strlen(expected);
-	return given.n == n && CRYPTO_memcmp(given.at, expected, n) == 0;
-}
-
-static bool credential_holds(const struct instance *instance, const struct http_request *request)
-{
-	const char *header = instance->options->verify == VERIFY_TOKEN ? instance->options->token_header
-								       : "Authorization";
-	struct xylem_span given = http_request_header(request, header);
-	bool holds = false;
-	for (size_t i = 0; i < instance->credential_count; i++) {
-		holds |= credential_equal(given, instance->credentials[i]);
-	}
-	return holds;
-}
-
-static void credential_refuse(const struct instance *instance, struct http_request *request)
-{
-	const char *header = instance->options->verify == VERIFY_TOKEN ? instance->options->token_header
-								       : "Authorization";
-	http_request_problem(
-		request, -XYLEM_E_UNAUTHORIZED, "the header %s is missing or not the right one", header);
-	if (instance->options->verify == VERIFY_BEARER) {
-		http_request_answer_header(request, "WWW-Authenticate", "Bearer realm=\"xylem\"");
-	} else if (instance->options->verify == VERIFY_BASIC) {
-		http_request_answer_header(
-			request, "WWW-Authenticate", "Basic realm=\"xylem\", charset=\"UTF-8\"");
-	}
-}
-
-static int claim_read(const struct instance *instance, const struct http_request *request,
-	struct signature_claim *ret_claim, struct xylem_reason *reason)
-{
-	return signature_claim_read(ret_claim, &instance->form, lookup, request, clock_wall_us() / 1000000,
-		instance->options->tolerance_us / 1000000, reason);
-}
-
-/* By the headers alone. False: answered. */
-static bool sender_check(const struct instance *instance, struct http_request *request)
-{
-	if (instance->credential_count > 0 && !credential_holds(instance, request)) {
-		credential_refuse(instance, request);
-		return false;
-	}
-	struct signature_claim claim;
-	struct xylem_reason reason;
-	if (signs(instance) && claim_read(instance, request, &claim, &reason)) {
-		http_request_problem(request, -XYLEM_E_UNAUTHORIZED, "%s", reason.text);
-		return false;
-	}
-	return true;
-}
-
-/* Over the raw bytes. False: answered. */
-static bool signature_check(const struct instance *instance, struct http_request *request)
-{
-	if (!signs(instance)) {
-		return true;
-	}
-	struct signature_claim claim;
-	struct xylem_reason reason;
-	if (claim_read(instance, request, &claim, &reason)) {
-		http_request_problem(request, -XYLEM_E_UNAUTHORIZED, "%s", reason.text);
-		return false;
-	}
-	if (!signature_claim_holds(&claim, &instance->form, instance->keys, instance->key_count,
-		    http_request_body(request))) {
-		http_request_problem(request, -XYLEM_E_UNAUTHORIZED,
-			"the signature in %s is not that of this body: check the secret, and sign the raw "
-			"bytes",
-			instance->form.header);
-		return false;
-	}
-	return true;
-}
-
-/* --- The headers ------------------------------------------------------- */
-
-static bool listed(struct xylem_strings list, struct xylem_span text)
-{
-	for (size_t i = 0; i < list.n; i++) {
-		if (xylem_span_is(text, list.items[i])) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The validation handshake (cloudevents/http-webhook.md, 4): may this origin send, and how fast. */
-static void handshake(const struct instance *instance, struct http_request *request)
-{
-	struct xylem_span origin = http_request_header(request, "WebHook-Request-Origin");
-	bool any = listed(instance->options->origins, XYLEM_SPAN_LITERAL("*"));
-	http_request_answer(request, 200, NULL, XYLEM_SPAN_NONE);
-	http_request_answer_header(request, "Allow", instance->allow);
-	if (!xylem_span_present(origin) || (!any && !listed(instance->options->origins, origin))) {
-		return;
-	}
-	char value[256];
-	snprintf(value, sizeof(value), "%.*s", (int)(origin.n < 255 ? origin.n : 255), origin.at);
-	http_request_answer_header(request, "WebHook-Allowed-Origin", any ? "*" : value);
-	if (xylem_span_present(http_request_header(request, "WebHook-Request-Rate"))) {
-		snprintf(value, sizeof(value), "%lld", (long long)instance->options->rate * 60);
-		http_request_answer_header(
-			request, "WebHook-Allowed-Rate", instance->options->rate ? value : "*");
-	}
-}
-
-/* A bucket of one second's requests. */
-static bool rate_take(struct instance *instance)
-{
-	int64_t rate = instance->options->rate;
-	if (rate == 0) {
-		return true;
-	}
-	int64_t now = clock_mono_us();
-	instance->tokens += (double)(now - instance->tokens_us) * (double)rate / 1e6;
-	instance->tokens_us = now;
-	if (instance->tokens > (double)rate) {
-		instance->tokens = (double)rate;
-	}
-	if (instance->tokens < 1) {
-		return false;
-	}
-	instance->tokens -= 1;
-	return true;
-}
-
-static bool form_check(const struct instance *instance, struct http_request *request)
-{
-	struct webhook_request view = { .context = request, .header = lookup };
-	enum webhook_form form;
-	struct xylem_reason reason;
-	struct xylem_span coding = http_request_header(request, "Content-Encoding");
-	if (xylem_span_present(coding) && !xylem_span_is(coding, "identity")) {
-		http_request_problem(
-			request, -XYLEM_E_UNSUPPORTED, "send the body as it is, without a Content-Encoding");
-		return false;
-	}
-	if (webhook_form_of(&instance->rules, &view, &form, &reason)) {
-		http_request_problem(request, -XYLEM_E_UNSUPPORTED, "%s", reason.text);
-		return false;
-	}
-	return true;
-}
-
-static void begin_post(struct instance *instance, struct http_request *request)
-{
-	if (!sender_check(instance, request)) {
-		xylem_host_count(instance->host, "unauthorized", 1);
-		return;
-	}
-	if (!form_check(instance, request)) {
-		xylem_host_count(instance->host, "refused", 1);
-		return;
-	}
-	if (!rate_take(instance)) {
-		http_request_problem(request, -XYLEM_E_LIMIT, "more than %lld requests a second: slow down",
-			(long long)instance->options->rate);
-		xylem_host_count(instance->host, "limited", 1);
-		return;
-	}
-	if (xylem_source_held(instance->source)) {
-		http_request_problem(request, -XYLEM_E_BUSY,
-			"the bus has as much waiting as it may hold: try again later");
-		xylem_host_count(instance->host, "held_back", 1);
-		return;
-	}
-	http_request_take_body(request, (size_t)instance->options->max_body);
-}
-
-static void begin(void *context, struct http_request *request)
-{
-	struct instance *instance = context;
-	struct xylem_span method = http_request_method(request);
-	if (listed(instance->options->methods, method)) {
-		begin_post(instance, request);
-	} else if (xylem_span_is(method, "OPTIONS")) {
-		handshake(instance, request);
-	} else {
-		http_request_problem(request, -XYLEM_E_METHOD, "this path takes %s", instance->allow);
-		http_request_answer_header(request, "Allow", instance->allow);
-	}
-}
-
-/* --- The body ---------------------------------------------------------- */
-
-static void released(void *state)
-{
-	struct pending *pending = state;
-	if (pending->receipts != &pending->one) {
-		free(pending->receipts);
-	}
-	xylem_buffer_finish(&pending->ids);
-	free(pending);
-}
-
-static struct pending *pending_new(
-	struct http_request *request, const struct xylem_message *messages, size_t n)
-{
-	struct pending *pending = calloc(1, sizeof(*pending));
-	if (!pending) {
-		return NULL;
-	}
-	pending->request = request;
-	pending->n = n;
-	pending->receipts = n == 1 ? &pending->one : malloc(n * sizeof(*pending->receipts));
-	xylem_buffer_text(&pending->ids, "],\"ids\":[");
-	for (size_t i = 0; i < n; i++) {
-		xylem_json_write_comma(&pending->ids);
-		xylem_json_write_string(&pending->ids, messages[i].id);
-	}
-	xylem_buffer_text(&pending->ids, "]}\n");
-	if (!pending->receipts || xylem_buffer_failed(&pending->ids)) {
-		released(pending);
-		return NULL;
-	}
-	return pending;
-}
-
-/* The journal's commit thread: the least that will do. */
-static void submitted(void *context, int error, const struct xylem_receipt *receipts, size_t n)
-{
-	struct pending *pending = context;
-	pending->error = error;
-	if (!error) {
-		memcpy(pending->receipts, receipts, n * sizeof(*receipts));
-	}
-	http_request_wake(pending->request);
-}
-
-static void hand_in(struct instance *instance, struct http_request *request,
-	const struct xylem_message *messages, size_t n)
-{
-	struct pending *pending = pending_new(request, messages, n);
-	if (!pending) {
-		http_request_problem(request, -XYLEM_E_MEMORY, "no memory for this batch: try again");
-		return;
-	}
-	http_request_attach(request, pending);
-	http_request_hold(request);
-	xylem_host_count(instance->host, "messages", n);
-	int error = xylem_source_submit(instance->source, messages, n, submitted, pending, &pending->reason);
-	if (error) {
-		pending->error = error;
-		http_request_wake(request);
-	}
-}
-
-static void body_refuse(struct instance *instance, struct http_request *request, int error, const char *text)
-{
-	xylem_host_count(instance->host, "refused", 1);
-	/* A batch of too many messages is, to HTTP, a content that is too large. */
-	http_request_problem(request, error == -XYLEM_E_LIMIT ? -XYLEM_E_TOO_LARGE : error, "%s", text);
-}
-
-static void complete(void *context, struct http_request *request)
-{
-	struct instance *instance = context;
-	if (!signature_check(instance, request)) {
-		xylem_host_count(instance->host, "unauthorized", 1);
-		return;
-	}
-	struct webhook_request view = {
-		.context = request,
-		.header = lookup,
-		.header_at = NULL,
-		.body = http_request_body(request),
-	};
-	view.header_at = (bool (*)(
-		const void *, size_t, struct xylem_span *, struct xylem_span *))http_request_header_at;
-	enum webhook_form form = WEBHOOK_SINGLE;
-	struct xylem_message *messages = NULL;
-	size_t n = 0;
-	struct xylem_reason reason = { "out of memory" };
-	int error = webhook_form_of(&instance->rules, &view, &form, &reason);
-	if (!error) {
-		error = webhook_messages(
-			&instance->rules, &view, form, instance->arena, &messages, &n, &reason);
-	}
-	if (error) {
-		body_refuse(instance, request, error, reason.text);
-	} else {
-		hand_in(instance, request, messages, n);
-	}
-	xylem_arena_reset(instance->arena);
-}
-
-static void accepted(struct http_request *request, struct pending *pending)
-{
-	struct xylem_buffer out = { 0 };
-	char handle[XYLEM_HANDLE_SIZE];
-	xylem_buffer_reserve(&out, 16 + pending->n * 28 + pending->ids.n);
-	xylem_buffer_text(&out, "{\"handles\":[");
-	for (size_t i = 0; i < pending->n; i++) {
-		xylem_buffer_text(&out, i ? ",\"" : "\"");
-		xylem_buffer_text(&out, xylem_handle_format(pending->receipts[i].position, handle));
-		xylem_buffer_byte(&out, '"');
-	}
-	xylem_buffer_span(&out, xylem_buffer_borrow(&pending->ids));
-	size_t n = 0;
-	char *text = xylem_buffer_take(&out, &n);
-	http_request_answer_take(request, 202, "application/json", text, text ? n : 0);
-}
-
-static void resumed(struct http_request *request, void *state)
-{
-	struct pending *pending = state;
-	if (pending->error) {
-		const char *text = pending->reason.text;
-		http_request_problem(request, pending->error, "%s",
-			*text ? text : "the bus could not write it down: send it again");
-	} else {
-		accepted(request, pending);
-	}
-}
-
-static const struct http_handler handler = {
-	.begin = begin,
-	.complete = complete,
-	.resumed = resumed,
-	.released = released,
-};
-
-/* --- Options ----------------------------------------------------------- */
+#include <connectors/webhook.h>
 
 static const struct {
 	const char *name;
@@ -485,7 +59,8 @@ static int accept_read(struct xylem_strings accept, unsigned *ret_forms, struct 
 }
 
 /* Compiles the picks; on failure those made so far are finished. */
-static int picks_init(struct webhook_rules *rules, const struct options *options, struct xylem_reason *reason)
+static int picks_init(
+	struct webhook_rules *rules, const struct webhook_options *options, struct xylem_reason *reason)
 {
 	const char *id = options->id;
 	if (!id && options->verify == VERIFY_GITHUB) {
@@ -547,31 +122,9 @@ static int methods_check(struct xylem_strings methods, struct xylem_reason *reas
 	return 0;
 }
 
-static int verify_check(const struct options *options, struct xylem_reason *reason)
-{
-	const char *missing = NULL;
-	if (options->verify != VERIFY_NONE && !options->secret) {
-		missing = "secret: this kind of `verify` needs one";
-	} else if (options->verify == VERIFY_NONE && options->secret) {
-		missing =
-			"secret: `verify: none` uses none; say how senders prove themselves, or take it out";
-	} else if (options->previous_secret && !options->secret) {
-		missing = "previous_secret: there is no `secret` that came after it";
-	} else if (options->verify == VERIFY_HMAC && !options->hmac_header) {
-		missing = "hmac.header: say in which header the signature stands";
-	} else if (options->verify == VERIFY_BASIC && !options->user) {
-		missing = "user: `verify: basic` needs one";
-	}
-	if (missing) {
-		xylem_reason_set(reason, "%s", missing);
-		return -XYLEM_E_INVALID;
-	}
-	return 0;
-}
-
 static int check(const void *opaque, struct xylem_reason *reason)
 {
-	const struct options *options = opaque;
+	const struct webhook_options *options = opaque;
 	if (options->path[0] != '/' || strpbrk(options->path, "?# \t")) {
 		xylem_reason_set(reason, "path: \"%s\" is no path: it begins with / and has no ?, # or blank",
 			options->path);
@@ -579,7 +132,7 @@ static int check(const void *opaque, struct xylem_reason *reason)
 	}
 	unsigned taken = 0;
 	struct webhook_rules rules = { 0 };
-	int error = verify_check(options, reason);
+	int error = webhook_sender_options(options, reason);
 	error = error ? error : methods_check(options->methods, reason);
 	error = error ? error : accept_read(options->accept, &taken, reason);
 	error = error ? error : picks_init(&rules, options, reason);
@@ -589,110 +142,21 @@ static int check(const void *opaque, struct xylem_reason *reason)
 
 /* --- Life -------------------------------------------------------------- */
 
-static int key_add(struct instance *instance, const struct xylem_secret *secret, struct xylem_reason *reason)
+static int rules_init(struct webhook *webhook, struct xylem_reason *reason)
 {
-	if (!secret) {
-		return 0;
-	}
-	struct xylem_span text = xylem_secret_borrow(secret);
-	char bytes[64];
-	size_t n = 0;
-	if (instance->options->verify == VERIFY_STANDARD_WEBHOOKS) {
-		int error = signature_secret_decode(text, bytes, &n, reason);
-		if (error) {
-			return error;
-		}
-		text = xylem_span(bytes, n);
-	}
-	int error = signature_key_new(&instance->keys[instance->key_count], text, instance->form.digest);
-	OPENSSL_cleanse(bytes, sizeof(bytes));
-	if (!error) {
-		instance->key_count++;
-	}
-	return error;
-}
-
-/* What the header will have to say, made once. */
-static int credential_add(struct instance *instance, const struct xylem_secret *secret)
-{
-	if (!secret) {
-		return 0;
-	}
-	struct xylem_span text = xylem_secret_borrow(secret);
-	struct xylem_buffer value = { 0 };
-	if (instance->options->verify == VERIFY_BASIC) {
-		struct xylem_buffer pair = { 0 };
-		xylem_buffer_format(&pair, "%s:", instance->options->user);
-		xylem_buffer_span(&pair, text);
-		xylem_buffer_text(&value, "Basic ");
-		base64_write(&value, xylem_buffer_borrow(&pair));
-		OPENSSL_cleanse(pair.bytes, pair.n);
-		xylem_buffer_finish(&pair);
-	} else {
-		xylem_buffer_text(&value, instance->options->verify == VERIFY_BEARER ? "Bearer " : "");
-		xylem_buffer_span(&value, text);
-	}
-	char *credential = xylem_buffer_take(&value, NULL);
-	if (!credential) {
+	const struct webhook_options *options = webhook->options;
+	struct webhook_rules *rules = &webhook->rules;
+	const char *name = xylem_host_name(webhook->host);
+	if (asprintf(&webhook->own_source, "/connectors/%s", name) < 0) {
+		webhook->own_source = NULL;
 		return -XYLEM_E_MEMORY;
 	}
-	instance->credentials[instance->credential_count++] = credential;
-	return 0;
-}
-
-static int verify_init(struct instance *instance, struct xylem_reason *reason)
-{
-	const struct options *options = instance->options;
-	const struct xylem_secret *const secrets[] = { options->secret, options->previous_secret };
-	switch ((enum verify)options->verify) {
-	case VERIFY_NONE:
-		return 0;
-	case VERIFY_STANDARD_WEBHOOKS:
-		instance->form = signature_standard_webhooks;
-		break;
-	case VERIFY_GITHUB:
-		instance->form = signature_github;
-		break;
-	case VERIFY_STRIPE:
-		instance->form = signature_stripe;
-		break;
-	case VERIFY_HMAC:
-		instance->form = (struct signature_form){
-			.header = options->hmac_header,
-			.prefix = options->hmac_prefix ? options->hmac_prefix : "",
-			.timestamp_header = options->hmac_timestamp,
-			.digest = (enum signature_digest)options->hmac_digest,
-			.encoding = (enum signature_encoding)options->hmac_encoding,
-		};
-		break;
-	case VERIFY_BEARER:
-	case VERIFY_BASIC:
-	case VERIFY_TOKEN:
-		break;
-	}
-	int error = 0;
-	for (size_t i = 0; !error && i < 2; i++) {
-		error = instance->form.header ? key_add(instance, secrets[i], reason)
-					      : credential_add(instance, secrets[i]);
-	}
-	return error;
-}
-
-static int rules_init(struct instance *instance, struct xylem_reason *reason)
-{
-	const struct options *options = instance->options;
-	struct webhook_rules *rules = &instance->rules;
-	const char *name = xylem_host_name(instance->host);
-	if (asprintf(&instance->own_source, "/connectors/%s", name) < 0) {
-		instance->own_source = NULL;
+	if (asprintf(&webhook->own_type, "%s.received", name) < 0) {
+		webhook->own_type = NULL;
 		return -XYLEM_E_MEMORY;
 	}
-	if (asprintf(&instance->own_type, "%s.received", name) < 0) {
-		instance->own_type = NULL;
-		return -XYLEM_E_MEMORY;
-	}
-	rules->source = options->source ? options->source : instance->own_source;
-	rules->type = instance->own_type;
+	rules->source = options->source ? options->source : webhook->own_source;
+	rules->type = webhook->own_type;
 	rules->content_type = options->content_type;
 	rules->max_batch = (size_t)options->max_batch;
 	/* A stranger's trace ids are not to be believed. */
@@ -701,87 +165,81 @@ static int rules_init(struct instance *instance, struct xylem_reason *reason)
 	return error ? error : picks_init(rules, options, reason);
 }
 
-static int allow_init(struct instance *instance)
+static int allow_init(struct webhook *webhook)
 {
 	struct xylem_buffer allow = { 0 };
-	for (size_t i = 0; i < instance->options->methods.n; i++) {
-		xylem_buffer_format(&allow, "%s, ", instance->options->methods.items[i]);
+	for (size_t i = 0; i < webhook->options->methods.n; i++) {
+		xylem_buffer_format(&allow, "%s, ", webhook->options->methods.items[i]);
 	}
 	xylem_buffer_text(&allow, "OPTIONS");
-	instance->allow = xylem_buffer_take(&allow, NULL);
-	return instance->allow ? 0 : -XYLEM_E_MEMORY;
+	webhook->allow = xylem_buffer_take(&allow, NULL);
+	return webhook->allow ? 0 : -XYLEM_E_MEMORY;
 }
 
 static void close_instance(void *opaque)
 {
-	struct instance *instance = opaque;
-	if (!instance) {
+	struct webhook *webhook = opaque;
+	if (!webhook) {
 		return;
 	}
-	http_route_close(instance->route);
-	http_claim_free(instance->claim);
-	http_server_unref(instance->server);
-	for (size_t i = 0; i < instance->key_count; i++) {
-		signature_key_free(instance->keys[i]);
-	}
-	for (size_t i = 0; i < instance->credential_count; i++) {
-		OPENSSL_cleanse(instance->credentials[i], strlen(instance->credentials[i]));
-		free(instance->credentials[i]);
-	}
-	picks_finish(&instance->rules);
-	xylem_arena_free(instance->arena);
-	free(instance->own_source);
-	free(instance->own_type);
-	free(instance->allow);
-	instance->magic = 0;
-	free(instance);
+	http_route_close(webhook->route);
+	http_claim_free(webhook->claim);
+	http_server_unref(webhook->server);
+	webhook_sender_finish(webhook);
+	picks_finish(&webhook->rules);
+	xylem_arena_free(webhook->arena);
+	free(webhook->own_source);
+	free(webhook->own_type);
+	free(webhook->allow);
+	webhook->magic = 0;
+	free(webhook);
 }
 
 static int open_instance(
 	struct xylem_host *host, const void *options, void **ret_instance, struct xylem_reason *reason)
 {
-	struct instance *instance = calloc(1, sizeof(*instance));
-	if (!instance) {
+	struct webhook *webhook = calloc(1, sizeof(*webhook));
+	if (!webhook) {
 		return -XYLEM_E_MEMORY;
 	}
-	instance->magic = WEBHOOK_MAGIC;
-	instance->host = host;
-	instance->options = options;
-	instance->arena = xylem_arena_new(0);
-	int error = instance->arena ? 0 : -XYLEM_E_MEMORY;
-	error = error ? error : verify_init(instance, reason);
-	error = error ? error : rules_init(instance, reason);
-	error = error ? error : allow_init(instance);
-	instance->claim = error ? NULL : http_claim_new(instance->options->listen, instance->options->path);
-	if (!error && !instance->claim) {
+	webhook->magic = WEBHOOK_MAGIC;
+	webhook->host = host;
+	webhook->options = options;
+	webhook->arena = xylem_arena_new(0);
+	int error = webhook->arena ? 0 : -XYLEM_E_MEMORY;
+	error = error ? error : webhook_sender_init(webhook, reason);
+	error = error ? error : rules_init(webhook, reason);
+	error = error ? error : allow_init(webhook);
+	webhook->claim = error ? NULL : http_claim_new(webhook->options->listen, webhook->options->path);
+	if (!error && !webhook->claim) {
 		error = -XYLEM_E_MEMORY;
 	}
 	if (error) {
-		close_instance(instance);
+		close_instance(webhook);
 		return error;
 	}
-	*ret_instance = instance;
+	*ret_instance = webhook;
 	return 0;
 }
 
 static int source_start(void *opaque, struct xylem_source *source, struct xylem_reason *reason)
 {
-	struct instance *instance = opaque;
-	instance->source = source;
+	struct webhook *webhook = opaque;
+	webhook->source = source;
 	int error = 0;
-	if (!instance->server) {
-		error = http_server_open(&instance->server, instance->options->listen, reason);
+	if (!webhook->server) {
+		error = http_server_open(&webhook->server, webhook->options->listen, reason);
 	}
 	if (!error) {
-		error = http_route_open(&instance->route, instance->server, instance->options->path, &handler,
-			instance, reason);
+		error = http_route_open(&webhook->route, webhook->server, webhook->options->path,
+			&webhook_handler, webhook, reason);
 	}
 	if (error) {
-		xylem_host_health(instance->host, false, "%s", reason->text);
+		xylem_host_health(webhook->host, false, "%s", reason->text);
 		return error;
 	}
-	xylem_host_health(instance->host, true, "listening on %s%s", instance->options->listen,
-		instance->options->path);
+	xylem_host_health(
+		webhook->host, true, "listening on %s%s", webhook->options->listen, webhook->options->path);
 	return 0;
 }
 
@@ -791,11 +249,11 @@ static int source_start(void *opaque, struct xylem_source *source, struct xylem_
  */
 static void source_stop(void *opaque)
 {
-	struct instance *instance = opaque;
-	instance->route = http_route_close(instance->route);
+	struct webhook *webhook = opaque;
+	webhook->route = http_route_close(webhook->route);
 }
 
-#define OPTION(field) .offset = offsetof(struct options, field)
+#define OPTION(field) .offset = offsetof(struct webhook_options, field)
 
 static const struct xylem_option options[] = {
 	{ .name = "path",
@@ -987,7 +445,7 @@ const struct xylem_connector xylem_connector_webhook = {
 	.name = "webhook",
 	.summary = "Takes messages by HTTP POST, answered when they are on disk.",
 	.options = options,
-	.options_size = sizeof(struct options),
+	.options_size = sizeof(struct webhook_options),
 	.check = check,
 	.open = open_instance,
 	.close = close_instance,
