@@ -4,15 +4,20 @@
  *
  *     messages -> rows of the items' index -> notifications to the outlet -> confirmed -> delivered
  *
- * A batch is entered as a whole, notified as a whole, and each is waited for once. What fails
- * here is never the message's fault, so that every failure says `down`: the
- * lane waits and tries again, and no item becomes a case. A subscriber who
- * refuses is the outlet's business.
+ * A batch goes in chunks: while one chunk's notifications are queued, the rows
+ * of the next are committed, so that the server is never left idle for a disk. All
+ * is waited for once, in the end, and for as long as confirmations come. Items
+ * whose notifications would be too many for one call are left for the next.
+ * What fails here is never the message's fault, so that every failure says
+ * `down`: the lane waits and tries again, and no item becomes a case. A
+ * subscriber who refuses is the outlet's business.
  *
- * The rule not to break: after deliver() has returned, nobody holds its
- * counters; what did not complete in time is forgotten first.
+ * The rules not to break: after deliver() has returned, nobody holds its
+ * counters; what did not complete in time is forgotten first. Whoever is
+ * notified may ask for the item at once: its row is there first.
  */
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +27,8 @@
 
 #define WORKER_MAGIC 0x66616e6fU
 #define INGRESS "topic:"
+#define CHUNK 200U     /* messages whose rows are committed together */
+#define STANZAS 20000U /* notifications of one call, unless one item has more subscribers */
 
 struct worker;
 
@@ -29,6 +36,7 @@ struct worker;
 struct part {
 	struct worker *worker;
 	bool waiting; /* its notifications are not confirmed yet */
+	bool indexed;
 	int error;
 };
 
@@ -225,7 +233,7 @@ static void part_done(void *context, int error)
 }
 
 static int notify(struct worker *worker, const struct topic_outlet *outlet, const struct target *target,
-	const struct xylem_message *message, struct part *part, int64_t deadline)
+	const struct xylem_message *message, struct part *part)
 {
 	if (outlet == NULL || target->roster == NULL || target->roster->n == 0) {
 		return 0;
@@ -235,7 +243,7 @@ static int notify(struct worker *worker, const struct topic_outlet *outlet, cons
 	worker->waiting++;
 	pthread_mutex_unlock(&worker->lock);
 	int error = outlet->notify(outlet->outlet, target->name, message, target->roster->jids,
-		target->roster->n, deadline, &worker->interrupted, part_done, part);
+		target->roster->n, worker->timeout_us, &worker->interrupted, part_done, part);
 	if (error != 0) {
 		pthread_mutex_lock(&worker->lock);
 		part->waiting = false;
@@ -245,19 +253,25 @@ static int notify(struct worker *worker, const struct topic_outlet *outlet, cons
 	return error;
 }
 
-/* Under the lock. */
-static bool complete(const struct worker *worker)
+/* Until all is back, or nothing more has come back for the lane's timeout: many subscribers take their time. */
+static void await(struct worker *worker, const struct topic_outlet *outlet)
 {
-	return worker->waiting == 0 && (worker->job == NULL || worker->job_finished);
-}
-
-static void await(struct worker *worker, int64_t deadline)
-{
-	struct timespec until = clock_timespec(deadline);
+	int64_t deadline = clock_mono_us() + worker->timeout_us;
+	uint64_t seen = outlet != NULL ? outlet->confirmed(outlet->outlet) : 0;
 
 	pthread_mutex_lock(&worker->lock);
-	while (!complete(worker) && !atomic_load(&worker->interrupted) && clock_mono_us() < deadline) {
-		pthread_cond_clockwait(&worker->changed, &worker->lock, CLOCK_MONOTONIC, &until);
+	while (worker->waiting > 0 && !atomic_load(&worker->interrupted)) {
+		struct timespec until = clock_timespec(deadline);
+		if (pthread_cond_clockwait(&worker->changed, &worker->lock, CLOCK_MONOTONIC, &until) !=
+			ETIMEDOUT) {
+			continue;
+		}
+		uint64_t now = outlet != NULL ? outlet->confirmed(outlet->outlet) : 0;
+		if (now == seen) {
+			break;
+		}
+		seen = now;
+		deadline = clock_mono_us() + worker->timeout_us;
 	}
 	pthread_mutex_unlock(&worker->lock);
 }
@@ -285,19 +299,19 @@ static void forget(struct worker *worker, const struct topic_outlet *outlet, siz
 
 /* --- Delivering ----------------------------------------------------------- */
 
-static void report(struct worker *worker, int index_error, size_t n, struct xylem_result *results)
+static void report(struct worker *worker, size_t n, struct xylem_result *results)
 {
 	bool failed = false;
 
 	for (size_t i = 0; i < n; i++) {
-		int error = index_error != 0 ? index_error : worker->parts[i].error;
+		const struct part *part = &worker->parts[i];
 		if (failed) {
 			results[i].failure = XYLEM_NOT_TRIED;
-		} else if (error != 0) {
+		} else if (part->error != 0) {
 			failed = true;
-			const char *code = index_error != 0 ? "catalogue" : "xmpp-link";
-			xylem_result_fail(&results[i], XYLEM_FAILURE_DOWN, code, "notifying subscribers: %s",
-				xylem_error_row(error)->text);
+			xylem_result_fail(&results[i], XYLEM_FAILURE_DOWN,
+				part->indexed ? "xmpp-link" : "catalogue", "notifying subscribers: %s",
+				xylem_error_row(part->error)->text);
 		}
 	}
 }
@@ -315,22 +329,23 @@ static void count(
 	pthread_mutex_unlock(&topics->lock);
 }
 
-static void notify_all(struct worker *worker, const struct topic_outlet *outlet,
-	const struct xylem_message *const *messages, const struct target *targets, size_t n, int64_t deadline)
+static size_t subscribers_of(const struct target *target)
 {
-	int error = 0;
+	return target->roster != NULL ? target->roster->n : 0;
+}
+
+/* As many messages of the batch as STANZAS notifications take, but one at least. */
+static size_t affordable(const struct target *targets, size_t n)
+{
+	size_t stanzas = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		worker->parts[i].worker = worker;
-		/* After a failure nothing further goes out: order is kept. */
-		error = error != 0 ? error
-				   : notify(worker, outlet, &targets[i], messages[i], &worker->parts[i],
-					     deadline);
-		worker->parts[i].error = error;
+		stanzas += subscribers_of(&targets[i]);
+		if (stanzas > STANZAS && i > 0) {
+			return i;
+		}
 	}
-	if (outlet != NULL) {
-		outlet->flush(outlet->outlet);
-	}
+	return n;
 }
 
 static const struct topic_outlet *outlet_take(struct topics *topics)
@@ -351,41 +366,110 @@ static void outlet_release(struct topics *topics)
 	pthread_mutex_unlock(&topics->lock);
 }
 
-/* Whoever is notified may ask for the item at once: the row is there first. */
-static int enter_index(struct worker *worker, struct topics *topics,
-	const struct xylem_message *const *messages, const struct target *targets, size_t n, int64_t deadline)
+/* One call: what is delivered to whom. */
+struct call {
+	struct worker *worker;
+	struct topics *topics;
+	const struct topic_outlet *outlet;
+	const struct xylem_message *const *messages;
+	struct target *targets;
+	size_t n;
+};
+
+static size_t chunk_end(const struct call *call, size_t from)
 {
-	int error = start_job(worker, topics, messages, targets, n);
-	if (worker->job == NULL) {
-		return error;
+	return call->n - from <= CHUNK ? call->n : from + CHUNK;
+}
+
+/* Begins to enter the chunk at `from`, if there is one. */
+static int begin_chunk(const struct call *call, size_t from)
+{
+	if (from >= call->n) {
+		return 0;
 	}
-	await(worker, deadline);
-	error = job_leave(worker->job);
+	return start_job(call->worker, call->topics, call->messages + from, call->targets + from,
+		chunk_end(call, from) - from);
+}
+
+/* Waits for the rows under way. */
+static int await_job(struct worker *worker)
+{
+	if (worker->job == NULL) {
+		return 0;
+	}
+	struct timespec until = clock_timespec(clock_mono_us() + worker->timeout_us);
+	int late = 0;
+	pthread_mutex_lock(&worker->lock);
+	while (!worker->job_finished && !atomic_load(&worker->interrupted) && late == 0) {
+		late = pthread_cond_clockwait(&worker->changed, &worker->lock, CLOCK_MONOTONIC, &until);
+	}
+	pthread_mutex_unlock(&worker->lock);
+	int error = job_leave(worker->job);
 	worker->job = NULL;
 	return error;
+}
+
+static int notify_chunk(const struct call *call, size_t from)
+{
+	struct worker *worker = call->worker;
+	int error = 0;
+
+	for (size_t i = from; i < chunk_end(call, from) && error == 0; i++) {
+		worker->parts[i].worker = worker;
+		worker->parts[i].indexed = true;
+		error = notify(worker, call->outlet, &call->targets[i], call->messages[i], &worker->parts[i]);
+		if (error != 0) { /* else part_done() has the word */
+			worker->parts[i].error = error;
+		}
+	}
+	return error;
+}
+
+/* Chunk by chunk; after a failure nothing further goes out, so that order is kept. */
+static void run_call(const struct call *call)
+{
+	size_t from = 0;
+	int error = begin_chunk(call, from);
+
+	while (error == 0 && from < call->n) {
+		size_t next = chunk_end(call, from);
+		error = await_job(call->worker);
+		if (error != 0) {
+			break;
+		}
+		int next_error = begin_chunk(call, next);
+		error = notify_chunk(call, from);
+		error = error != 0 ? error : next_error;
+		from = next;
+	}
+	(void)await_job(call->worker);
+	if (error != 0 && from < call->n && call->worker->parts[from].error == 0) {
+		call->worker->parts[from].error = error;
+	}
 }
 
 static void deliver_to(struct worker *worker, struct topics *topics,
 	const struct xylem_message *const *messages, struct target *targets, size_t n,
 	struct xylem_result *results)
 {
-	int64_t deadline = clock_mono_us() + worker->timeout_us;
-
 	for (size_t i = 0; i < n; i++) {
 		find_target(topics, messages[i], &targets[i]);
 	}
-	int error = enter_index(worker, topics, messages, targets, n, deadline);
-	if (error == 0) {
-		const struct topic_outlet *outlet = outlet_take(topics);
-		notify_all(worker, outlet, messages, targets, n, deadline);
-		await(worker, deadline);
-		forget(worker, outlet, n);
-		outlet_release(topics);
+	size_t now = affordable(targets, n);
+	const struct topic_outlet *outlet = outlet_take(topics);
+	const struct call call = { worker, topics, outlet, messages, targets, now };
+	run_call(&call);
+	if (outlet != NULL) {
+		outlet->flush(outlet->outlet);
 	}
-	report(worker, error, n, results);
-	count(topics, targets, results, n);
+	await(worker, outlet);
+	forget(worker, outlet, now);
+	outlet_release(topics);
+	report(worker, now, results);
+	count(topics, targets, results, now);
 	for (size_t i = 0; i < n; i++) {
 		roster_unref(targets[i].roster);
+		results[i].failure = i < now ? results[i].failure : XYLEM_NOT_TRIED;
 	}
 }
 
@@ -421,7 +505,7 @@ const struct xylem_connector topic_fanout = {
 	.name = "subscribers",
 	.summary = "Notifies the subscribers of topics; made by the bus for each topic.",
 	.options = no_options,
-	.batch = { .count = 100, .bytes = 1 << 20 },
+	.batch = { .count = 1000, .bytes = 1 << 20 },
 	.open = fanout_open,
 	.close = fanout_close,
 	.sink_open = fanout_sink_open,

@@ -130,18 +130,20 @@ int topic_publish(struct topics *topics, const char *name, const struct xylem_me
 struct topic_outlet {
 	/*
 	 * Queues one item to the subscribers. Returns when they are queued;
-	 * waits for room until `deadline_mono_us` or until *interrupted. Then
+	 * waits for room for at most `patience_us` each time, or until *interrupted. Then
 	 * `done` comes once, from any thread, when the server has confirmed all of
 	 * them (error 0; a subscriber's own error is no error here) or never will.
 	 * Negative return: nothing more is sent and `done` does not come.
 	 */
 	int (*notify)(void *outlet, const char *topic, const struct xylem_message *item,
-		const char *const *subscribers, size_t n, int64_t deadline_mono_us,
+		const char *const *subscribers, size_t n, int64_t patience_us,
 		const _Atomic bool *interrupted, void (*done)(void *context, int error), void *done_context);
 	/* Asks for the confirmation of what was queued so far to be fetched now. */
 	void (*flush)(void *outlet);
 	/* After it returns, no `done` with this context comes any more. */
 	void (*forget)(void *outlet, void *done_context);
+	/* How many notifications were confirmed since the start: as long as it grows, waiting is worth it. */
+	uint64_t (*confirmed)(void *outlet);
 	void *outlet;
 };
 /* NULL: detached; waits for calls under way. */

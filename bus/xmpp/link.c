@@ -114,7 +114,7 @@ int link_enqueue(struct link *link, struct xylem_span stanza, const struct outbo
 	if (track != NULL && link->since_barrier++ == 0) {
 		link->oldest_us = clock_mono_us();
 	}
-	if (!link->woken) {
+	if (!link->woken && !link->writable_wanted) {
 		link->woken = true;
 		wake(link);
 	}

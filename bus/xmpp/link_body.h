@@ -48,6 +48,7 @@ struct link {
 	struct outbox *outbox;
 	enum phase phase;
 	bool stopping, flush, woken;
+	bool writable_wanted; /* the socket is full: EPOLLOUT wakes the thread, and nothing else needs to */
 	int64_t drain_until_us;
 	size_t since_barrier;
 	int64_t oldest_us;   /* when the first tracked stanza without a barrier was sent */
@@ -60,7 +61,6 @@ struct link {
 	/* The link's thread only. */
 	int fd;
 	struct stream *stream;
-	bool writable_wanted;
 	bool ended;
 	int64_t up_since_us, received_us, barrier_sent_us, phase_until_us, backoff_us;
 	char barrier_id[LINK_ID_SIZE];

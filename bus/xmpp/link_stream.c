@@ -279,9 +279,9 @@ static void watch(struct link *link)
 {
 	pthread_mutex_lock(&link->lock);
 	bool reading = outbox_queued_bytes(link->outbox) < LINK_QUEUE_READ;
+	bool writing = link->writable_wanted;
 	pthread_mutex_unlock(&link->lock);
-	struct epoll_event event = { .events = (reading ? EPOLLIN : 0U) |
-					       (link->writable_wanted ? EPOLLOUT : 0U),
+	struct epoll_event event = { .events = (reading ? EPOLLIN : 0U) | (writing ? EPOLLOUT : 0U),
 		.data.fd = link->fd };
 	(void)epoll_ctl(link->epoll_fd, EPOLL_CTL_MOD, link->fd, &event);
 }
@@ -308,22 +308,35 @@ static void read_some(struct link *link)
 	}
 }
 
+/* How much may go now; 0 too while the socket is full. */
+static size_t gather(struct link *link, struct iovec pieces[PIECES])
+{
+	pthread_mutex_lock(&link->lock);
+	size_t n = link->writable_wanted ? 0 : outbox_gather(link->outbox, pieces, PIECES);
+	pthread_mutex_unlock(&link->lock);
+	return n;
+}
+
+static void set_full(struct link *link, bool full)
+{
+	pthread_mutex_lock(&link->lock);
+	link->writable_wanted = full;
+	pthread_mutex_unlock(&link->lock);
+}
+
 static void write_some(struct link *link)
 {
 	struct iovec pieces[PIECES];
 
-	link->writable_wanted = false;
 	while (!link->ended) {
-		pthread_mutex_lock(&link->lock);
-		size_t n = outbox_gather(link->outbox, pieces, PIECES);
-		pthread_mutex_unlock(&link->lock);
+		size_t n = gather(link, pieces);
 		if (n == 0) {
 			return;
 		}
 		struct msghdr message = { .msg_iov = pieces, .msg_iovlen = n };
 		ssize_t sent = sendmsg(link->fd, &message, MSG_NOSIGNAL);
 		if (sent < 0 && errno == EAGAIN) {
-			link->writable_wanted = true;
+			set_full(link, true);
 			return;
 		}
 		if (sent < 0 && errno != EINTR) {
@@ -371,7 +384,8 @@ static int64_t tick(struct link *link)
 			xylem_reason_set(&link->why, "%s: no answer to a ping for 10 s", link->server);
 			link->ended = true;
 		}
-		if (link->since_barrier > 0) {
+		/* While one is out the next one waits for it, however old what it will cover is. */
+		if (link->since_barrier > 0 && !outbox_barrier_out(link->outbox)) {
 			next = link->oldest_us + BARRIER_AGE_US;
 		}
 	}
@@ -391,7 +405,12 @@ static void wait_for_events(struct link *link, int64_t until_us)
 	for (int i = 0; i < n && !link->ended; i++) {
 		if (events[i].data.fd == link->wake_fd) {
 			drain_wakes(link);
-		} else if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+			continue;
+		}
+		if (events[i].events & EPOLLOUT) {
+			set_full(link, false);
+		}
+		if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
 			read_some(link);
 		}
 	}
@@ -412,6 +431,7 @@ static bool begin(struct link *link)
 		xylem_reason_set(&link->why, "out of memory or descriptors");
 		return false;
 	}
+	set_full(link, false);
 	link->received_us = clock_mono_us();
 	link->phase_until_us = link->received_us + HANDSHAKE_US;
 	set_phase(link, PHASE_HEADER);

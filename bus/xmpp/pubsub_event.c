@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <base/clock.h>
 #include <xylem/log.h>
 #include <xmpp/feature.h>
 #include <xmpp/payload.h>
@@ -37,6 +38,7 @@ struct event_outlet {
 	pthread_mutex_t lock;
 	pthread_cond_t completed;
 	struct notice *notices;
+	_Atomic uint64_t confirmed;
 	struct topic_outlet face;
 };
 
@@ -111,6 +113,7 @@ static void confirmed(void *context, const struct link_outcome *outcome)
 		xylem_log(XYLEM_LOG_INFO, "topic", "a subscriber could not be notified: %s %s",
 			outcome->condition, outcome->text);
 	}
+	atomic_fetch_add(&notice->outlet->confirmed, 1);
 	one_less(notice, outcome->error == -XYLEM_E_STOPPING ? -XYLEM_E_STOPPING : 0);
 }
 
@@ -122,7 +125,7 @@ struct sending {
 	struct xylem_buffer event; /* shared by all: from behind the attributes on */
 	struct xylem_buffer stanza;
 	char id[XYLEM_HANDLE_SIZE + 8];
-	int64_t deadline_us;
+	int64_t patience_us;
 	const _Atomic bool *interrupted;
 };
 
@@ -151,7 +154,7 @@ static int send_one(struct sending *sending, const char *to)
 	while ((error = link_send(link, xylem_buffer_borrow(&sending->stanza), &track, &reason)) ==
 		-XYLEM_E_BUSY) {
 		link_flush(link);
-		error = link_wait_room(link, sending->deadline_us, sending->interrupted);
+		error = link_wait_room(link, clock_mono_us() + sending->patience_us, sending->interrupted);
 		if (error != 0) {
 			break;
 		}
@@ -220,11 +223,11 @@ static void notice_drop(struct notice *notice)
 }
 
 static int notify(void *context, const char *topic, const struct xylem_message *item,
-	const char *const *subscribers, size_t n, int64_t deadline_mono_us, const _Atomic bool *interrupted,
+	const char *const *subscribers, size_t n, int64_t patience_us, const _Atomic bool *interrupted,
 	void (*done)(void *context, int error), void *done_context)
 {
 	struct sending sending = {
-		.outlet = context, .deadline_us = deadline_mono_us, .interrupted = interrupted
+		.outlet = context, .patience_us = patience_us, .interrupted = interrupted
 	};
 
 	sending.notice = notice_new(sending.outlet, done, done_context);
@@ -252,6 +255,12 @@ static void flush(void *context)
 {
 	struct event_outlet *outlet = context;
 	link_flush(outlet->link);
+}
+
+static uint64_t confirmed_count(void *context)
+{
+	struct event_outlet *outlet = context;
+	return atomic_load(&outlet->confirmed);
 }
 
 /* Under the lock. */
@@ -291,9 +300,11 @@ struct event_outlet *event_outlet_new(struct link *link)
 		outlet->link = link;
 		pthread_mutex_init(&outlet->lock, NULL);
 		pthread_cond_init(&outlet->completed, NULL);
-		outlet->face = (struct topic_outlet){
-			.notify = notify, .flush = flush, .forget = forget, .outlet = outlet
-		};
+		outlet->face = (struct topic_outlet){ .notify = notify,
+			.flush = flush,
+			.forget = forget,
+			.confirmed = confirmed_count,
+			.outlet = outlet };
 	}
 	return outlet;
 }

@@ -59,6 +59,11 @@ class Driver:
         self.tell("state")
         return dict(pair.split("=") for pair in self.until("state").split(" ")[1:])
 
+    def cpu_seconds(self):
+        """User and system time so far."""
+        fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def close(self):
         if self.child.poll() is None:
             self.tell("quit")
@@ -213,6 +218,20 @@ class LinkTest(unittest.TestCase):
         port = ports.free()
         driver = self.driver(port=port)
         self.assertIn("refused", driver.until("down"))
+
+    def test_10_waiting_for_a_barrier_costs_nothing(self):
+        proxy = Proxy(self.server.component_port)
+        self.addCleanup(proxy.close)
+        driver = self.driver(port=proxy.port)
+        driver.until("up")
+        proxy.deaf.set()
+        driver.tell(*[f"send r{i} alice@example.com normal 100" for i in range(120)], "flush")
+        driver.state()
+        driver.tell("send later alice@example.com normal 100")
+        before = driver.cpu_seconds()
+        self.assertIn("no answer to a ping", driver.until("down", deadline=60))
+        # Ten seconds of waiting; a loop that does not wait would take all of them, or its share.
+        self.assertLess(driver.cpu_seconds() - before, 1)
 
 
 if __name__ == "__main__":
