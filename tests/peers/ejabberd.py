@@ -45,9 +45,7 @@ listen:
     shaper: none
     max_stanza_size: {stanza_limit}
     global_routes: false
-    hosts:
-      "{component}":
-        password: "{secret}"
+    hosts: {{ {components} }}
 modules:
   mod_http_api: {{}}
   mod_disco: {{}}
@@ -63,8 +61,9 @@ class Ejabberd:
     kind = "ejabberd"
 
     def __init__(self, component="bus.example.com", secret="s3cret", domain="example.com", folder=None,
-                 client_port=None, component_port=None, stanza_limit=524288, certificate=None):
-        """`certificate`: (certificate file, key file) of the domain: STARTTLS is offered then."""
+                 client_port=None, component_port=None, stanza_limit=524288, certificate=None,
+                 more_components=()):
+        """`more_components`: further domains with the same secret. `certificate`: (certificate file, key file) of the domain: STARTTLS is offered then."""
         self._temporary = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="xylem-ejabberd-"))
         self.domain, self.component, self.secret = domain, component, secret
@@ -73,6 +72,7 @@ class Ejabberd:
         self.component_port = component_port or free[1]
         self.api_port = free[2]
         self.stanza_limit, self.certificate = stanza_limit, certificate
+        self.components = [component, *more_components]
         self.process = None
 
     @staticmethod
@@ -96,8 +96,9 @@ class Ejabberd:
         path = self.folder / "ejabberd.yml"
         path.write_text(CONFIG.format(
             domain=self.domain, client_port=self.client_port, api_port=self.api_port,
-            component_port=self.component_port, stanza_limit=self.stanza_limit, component=self.component,
-            secret=self.secret, certfiles=certfiles, starttls=starttls))
+            component_port=self.component_port, stanza_limit=self.stanza_limit,
+            components=", ".join(f'"{name}": {{ password: "{self.secret}" }}' for name in self.components),
+            certfiles=certfiles, starttls=starttls))
         return path
 
     def start(self):

@@ -38,7 +38,9 @@ authentication = "internal_plain"
 ssl = {ssl}
 {settings}
 VirtualHost "{domain}"
-Component "{component}"
+{components}"""
+
+COMPONENT = """Component "{name}"
     component_secret = "{secret}"
     component_conflict_resolve = "kick_old"
     modules_enabled = {{ }}
@@ -49,8 +51,9 @@ class Prosody:
     kind = "prosody"
 
     def __init__(self, component="bus.example.com", secret="s3cret", domain="example.com", folder=None,
-                 client_port=None, component_port=None, stanza_limit=524288, modules=(), settings="", certificate=None):
-        """`certificate`: (certificate file, key file) of the domain: STARTTLS is offered then. `settings`: lines
+                 client_port=None, component_port=None, stanza_limit=524288, modules=(), settings="", certificate=None,
+                 more_components=()):
+        """`more_components`: further domains with the same secret. `certificate`: (certificate file, key file) of the domain: STARTTLS is offered then. `settings`: lines
         of the global part of the configuration."""
         self._temporary = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="xylem-prosody-"))
@@ -60,6 +63,7 @@ class Prosody:
         self.component_port = component_port or free[1]
         self.stanza_limit, self.modules, self.settings = stanza_limit, list(modules), settings
         self.certificate = certificate
+        self.components = [component, *more_components]
         self.process = None
 
     @staticmethod
@@ -76,7 +80,7 @@ class Prosody:
             folder=self.folder, client_port=self.client_port, component_port=self.component_port,
             stanza_limit=self.stanza_limit, modules="".join(f'"{m}", ' for m in modules),
             disabled=", ".join(f'"{m}"' for m in disabled), ssl=ssl, settings=self.settings, domain=self.domain,
-            component=self.component, secret=self.secret))
+            components="".join(COMPONENT.format(name=name, secret=self.secret) for name in self.components)))
         return path
 
     def start(self):

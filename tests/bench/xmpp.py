@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The measurements of the XMPP link: a topic's fan-out and its stream to one subscriber, and what a stanza costs.
+
+The subscribers are addresses of a second component, so that the server only routes, and what it routes is
+counted by bench-xmpp-peer. The ceiling is the same program sending the same bytes as the bus's own component
+through the same server, after the bus has stopped.
+"""
+import json
+import re
+import subprocess
+import time
+
+from tests.peers import ports
+from tests.peers.ejabberd import Ejabberd
+from tests.peers.process import PeerError, Process
+from tests.peers.prosody import Prosody
+
+from .bus import Bus
+from .figures import Figure
+
+SERVERS = {"Prosody": Prosody, "ejabberd": Ejabberd}
+SINK = "people.example.com"
+CONFIG = """xmpp: {{ server: "127.0.0.1:{component}", domain: bus.example.com, secret: {{ file: {secret} }}, allow: ["@{sink}"] }}
+connectors:
+  in: {{ webhook: {{ path: /in, verify: none, listen: "127.0.0.1:{hook}", accept: [array] }} }}
+  one: {{ webhook: {{ path: /one, verify: none, listen: "127.0.0.1:{hook}", accept: [single] }} }}
+  desk: {{ xmpp: {{ allow: ["@{sink}"] }} }}
+topics:
+  t: {{ access: open, max_items: 1000 }}
+routes:
+  in: {{ from: [in, one], to: [topic:t] }}
+  desk: {{ from: [desk], where: '.type == "never"', to: [topic:t] }}
+"""
+
+
+class People:
+    """bench-xmpp-peer as the subscribers' domain."""
+
+    def __init__(self, programs, folder, server):
+        self.process = Process([programs.bench("xmpp-peer"), "sink", f"127.0.0.1:{server.component_port}", SINK,
+                                server.secret], log=folder / "people.log", stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+        self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise PeerError(f"bench-xmpp-peer ended\n{self.process.tail()}")
+        return json.loads(line)
+
+    def tell(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def wait(self, messages, deadline=300):
+        end = time.monotonic() + deadline
+        while (counted := self.tell("ask"))["messages"] < messages:
+            if time.monotonic() > end:
+                raise PeerError(f"{counted['messages']} notifications of {messages} after {deadline} s")
+            time.sleep(0.02)  # a count gives no event
+        return counted
+
+    def sample(self):
+        """The content of the first message since the last reset, as the bus wrote it (servers escape quotes)."""
+        text = bytes.fromhex(self.tell("sample")["sample"]).decode(errors="replace")
+        inside = re.search(r"<message[^>]*>(.*?)</message>", text, re.DOTALL).group(1)
+        return inside.replace("&quot;", '"').replace("&apos;", "'").replace("&gt;", ">")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+
+
+class World:
+    """A server, the subscribers, a bus with the topic `t`."""
+
+    def __init__(self, programs, folder, kind):
+        self.programs, self.folder = programs, folder
+        self.server = SERVERS[kind](more_components=[SINK], stanza_limit=1 << 20)
+        self.hook = ports.free()
+
+    def __enter__(self):
+        self.server.start()
+        secret = self.folder / "secret"
+        secret.write_text(self.server.secret, encoding="ascii")
+        secret.chmod(0o600)
+        self.people = People(self.programs, self.folder, self.server)
+        self.bus = Bus(self.programs, self.folder / "bus", CONFIG.format(
+            component=self.server.component_port, sink=SINK, hook=self.hook, secret=secret))
+        self.bus.start()
+        self.bus.process.wait_line("connected as", 30)
+        return self
+
+    def __exit__(self, *_):
+        self.bus.__exit__()
+        self.people.__exit__()
+        self.server.__exit__()
+
+    def subscribe(self, count):
+        got = self.people.tell(f"subscribe bus.example.com t {count}")
+        if got["results"] != count:
+            raise PeerError(f"{got} of {count} subscriptions")
+
+    def rate(self, items, subscribers):
+        """Items through the topic; notifications a second at the subscribers, from the first to the last; CPU each."""
+        self.people.tell("reset")
+        before = self.bus.cpu_us()
+        stream = items >= 1000
+        self.programs.load(self.hook, "/in" if stream else "/one", count=items, batch=100 if stream else 1,
+                           connections=4 if stream else 1, body=300)
+        got = self.people.wait(items * subscribers)
+        spent = (self.bus.cpu_us() - before) / (items * subscribers)
+        (self.folder / "content").write_text(self.people.sample(), encoding="utf-8")
+        return items * subscribers * 1e6 / (got["last_us"] - got["first_us"]), spent
+
+    def ceiling(self, items, subscribers):
+        """The same bytes from a raw socket, once the bus is gone."""
+        content = self.folder / "content"
+        if self.bus.process.alive():
+            self.bus.stop()
+        self.people.tell("reset")
+        self.programs.run_json("xmpp-peer", "raw", f"127.0.0.1:{self.server.component_port}", "bus.example.com",
+                               self.server.secret, SINK, items, subscribers, content)
+        got = self.people.wait(items * subscribers)
+        return items * subscribers * 1e6 / (got["last_us"] - got["first_us"])
+
+
+RAW = "a raw socket through the same server"
+
+
+def fanout(programs, folder, scale):
+    """One item at a time to 1,000 and to 10,000 subscribers."""
+    for kind in SERVERS:
+        for subscribers, items in ((1000, max(1, int(20 * scale))), (10000, max(1, int(4 * scale)))):
+            with World(programs, folder, kind) as world:
+                world.subscribe(subscribers)
+                world.rate(1, subscribers)  # the first touches every page
+                rate, spent = world.rate(items, subscribers)
+                memory = world.bus.memory_mb("VmHWM")
+                ceiling = world.ceiling(items, subscribers)
+            yield Figure("xmpp", f"{kind}: one item to {subscribers:,} subscribers", rate, "/s", ceiling, RAW, spent,
+                         f"{items} items; bus at most {memory:.0f} MB resident")
+
+
+def topic(programs, folder, scale):
+    """A stream of items to one subscriber; and what the bus spends on a stanza in, and on a question and its answer."""
+    items = int(30000 * scale)
+    for kind in SERVERS:
+        with World(programs, folder, kind) as world:
+            world.subscribe(1)
+            rate, spent = world.rate(items, 1)
+            yield from stanzas(world, kind, items)
+            ceiling = world.ceiling(items, 1)
+        yield Figure("xmpp", f"{kind}: a topic to one subscriber", rate, "/s", ceiling, RAW, spent,
+                     "webhook -> topic -> notification: CPU includes taking it in and deriving the item")
+
+
+def stanzas(world, kind, count):
+    for name, to, payload in (
+            ("IQ in, journaled, answered", "set desk@bus.example.com", "<order xmlns='u:shop' n='1'>" + "x" * 300 + "</order>"),
+            ("ping in, answered", "get bus.example.com", "<ping xmlns='urn:xmpp:ping'/>")):
+        before = world.bus.cpu_us()
+        got = world.people.tell(f"iq {to} {count} 500 {payload}")
+        spent = (world.bus.cpu_us() - before) / count
+        taken = (got["last_us"] - got["first_us"]) / 1e6
+        failed = f"; {got['errors']} errors" if got["errors"] else ""
+        yield Figure("xmpp", f"{kind}: {name}", count / taken, "/s", cpu_us=spent, note=f"500 unanswered at most{failed}")
+
+
+MEASUREMENTS = {"xmpp-fanout": fanout, "xmpp-topic": topic}
