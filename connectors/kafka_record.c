@@ -23,6 +23,13 @@
 
 /* ---- out ---- */
 
+static bool begins(struct xylem_span text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return text.n >= n && strncasecmp(text.at, prefix, n) == 0;
+}
+
 static void add_header(
 	rd_kafka_headers_t *headers, const char *prefix, struct xylem_span name, struct xylem_span value)
 {
@@ -65,6 +72,10 @@ int kafka_record_make(struct kafka_record *ret_record, const struct xylem_messag
 	if (record.headers == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
+	if (format == KAFKA_BINARY && begins(message->datacontenttype, "application/cloudevents")) {
+		/* Its data is itself an event, and by its type would be taken for this one. */
+		format = KAFKA_STRUCTURED;
+	}
 	if (format == KAFKA_STRUCTURED) {
 		add_attribute(record.headers, "content-type",
 			XYLEM_SPAN_LITERAL("application/cloudevents+json; charset=UTF-8"));
@@ -99,13 +110,6 @@ static struct xylem_span header(const struct kafka_input *input, const char *nam
 		}
 	}
 	return XYLEM_SPAN_NONE;
-}
-
-static bool begins(struct xylem_span text, const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return text.n >= n && strncasecmp(text.at, prefix, n) == 0;
 }
 
 static int read_binary(const struct kafka_input *input, struct xylem_arena *arena,
@@ -248,7 +252,8 @@ static bool read_plain(
 	};
 	tried = *message;
 	tried.datacontenttype = header(input, "content-type");
-	if (xylem_message_check(&tried, &ignored) == 0) {
+	if (!begins(tried.datacontenttype, "application/cloudevents") &&
+		xylem_message_check(&tried, &ignored) == 0) {
 		*message = tried;
 	}
 	add_trace(input, message, arena);

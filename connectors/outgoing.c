@@ -326,13 +326,23 @@ static void lines_link(struct outgoing *outgoing, struct curl_slist *fixed)
 	outgoing->headers = outgoing->line_count ? outgoing->lines : fixed;
 }
 
+/* Data that is itself an event in some form would be taken for the event, if its type stood in the header. */
+static enum outgoing_form form_of(const struct outgoing_rules *rules, const struct xylem_message *first)
+{
+	return rules->form == OUTGOING_CLOUDEVENT_BINARY &&
+			       cloudevents_mode_of(first->datacontenttype) != CLOUDEVENTS_NONE
+		       ? OUTGOING_CLOUDEVENT
+		       : rules->form;
+}
+
 int outgoing_make(struct outgoing *outgoing, const struct outgoing_rules *rules,
 	const struct xylem_message *const *messages, size_t n, int64_t now_s)
 {
 	xylem_buffer_clear(&outgoing->text);
 	outgoing->line_count = 0;
-	body_make(outgoing, rules->form, messages, n);
-	form_lines(outgoing, rules->form, messages[0], n);
+	enum outgoing_form form = form_of(rules, messages[0]);
+	body_make(outgoing, form, messages, n);
+	form_lines(outgoing, form, messages[0], n);
 	int error = rules->key_count ? signature_lines(outgoing, rules, messages, n, now_s) : 0;
 	if (!error && (xylem_buffer_failed(&outgoing->text) || xylem_buffer_failed(&outgoing->room))) {
 		error = -XYLEM_E_MEMORY;
