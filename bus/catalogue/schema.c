@@ -250,6 +250,21 @@ static const char *const steps[] = {
 	" answer BLOB NOT NULL"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX idempotency_time ON idempotency (time_us);",
+
+	/* Who sees which address of the bus on XMPP, and whom it sees (bus/xmpp/contacts.c); '' is the domain. */
+	"CREATE TABLE contacts ("
+	" local TEXT NOT NULL,"
+	" jid TEXT NOT NULL,"
+	" watches INTEGER NOT NULL," /* they see us */
+	" sight INTEGER NOT NULL,"   /* we see them: 0 no, 1 asked for, 2 granted */
+	" time_us INTEGER NOT NULL,"
+	" PRIMARY KEY (local, jid)"
+	") STRICT, WITHOUT ROWID;"
+	/* When people were last told of a group (console/xmpp/alert.c). */
+	"CREATE TABLE group_alerts ("
+	" group_number INTEGER PRIMARY KEY,"
+	" time_us INTEGER NOT NULL"
+	") STRICT;",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

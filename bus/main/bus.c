@@ -227,7 +227,8 @@ static int xmpp_start(struct bus *bus, struct xylem_reason *reason)
 		return 0;
 	}
 	struct xmpp_options options = { xmpp->server, xmpp->domain, xylem_secret_borrow(xmpp->secret),
-		(size_t)xmpp->max_stanza, view_of(bus)->bus->name, XYLEM_VERSION, bus->topics };
+		(size_t)xmpp->max_stanza, view_of(bus)->bus->name, XYLEM_VERSION, bus->topics,
+		bus->catalogue };
 	int error = xmpp_service_new(&bus->xmpp, &options, reason);
 	error = error ? error : xmpp_service_apply(bus->xmpp, view_of(bus));
 	error = error ? error : xmpp_service_start(bus->xmpp, reason);

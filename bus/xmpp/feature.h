@@ -43,6 +43,13 @@ struct topics *service_topics(const struct xmpp_service *service);
 /* Is the endpoint there, and may this address know it? */
 bool service_endpoint_known(struct xmpp_service *service, struct xylem_span local, const char *bare);
 
+/* Is the address one of a connector? */
+bool service_endpoint_exists(struct xmpp_service *service, struct xylem_span local);
+/* Is there such an address (absent: the domain), and may this one have it as a contact? */
+bool service_may_see(struct xmpp_service *service, struct xylem_span local, const char *bare);
+struct presence;
+struct presence *service_presence(const struct xmpp_service *service);
+
 /* Counts what is deferred, up or down. */
 void service_pending(struct xmpp_service *service, bool more);
 

@@ -21,7 +21,7 @@
 #include <base/clock.h>
 #include <xylem/log.h>
 #include <xmpp/access.h>
-#include <xmpp/feature.h>
+#include <xmpp/presence_body.h>
 
 #define SERVICE_MAGIC 0x73657276U
 
@@ -38,6 +38,7 @@ struct xmpp_service {
 	struct link *link;
 	struct event_outlet *outlet;
 	struct access *access;
+	struct presence *presence;
 	struct xylem_arena *arena; /* of the link's thread */
 	int64_t started_us;
 
@@ -160,13 +161,29 @@ bool service_endpoint_known(struct xmpp_service *service, struct xylem_span loca
 	return known;
 }
 
-static bool is_entitled(const struct xmpp_request *request)
+bool service_endpoint_exists(struct xmpp_service *service, struct xylem_span local)
 {
-	if (xylem_span_present(request->local)) {
-		return service_endpoint_known(request->service, request->local, request->sender);
+	pthread_mutex_lock(&service->endpoints_lock);
+	bool exists = xylem_span_present(local) && endpoint_find(service, local) != NULL;
+	pthread_mutex_unlock(&service->endpoints_lock);
+	return exists;
+}
+
+bool service_may_see(struct xmpp_service *service, struct xylem_span local, const char *bare)
+{
+	bool admitted = xmpp_service_admits(service, bare);
+	struct topics *topics = service_topics(service);
+
+	if (!xylem_span_present(local)) {
+		return admitted || (topics != NULL && topics_known(topics, bare));
 	}
-	struct topics *topics = service_topics(request->service);
-	return request->admitted || (topics != NULL && topics_known(topics, request->sender));
+	return (admitted && presence_shown(service->presence, local)) ||
+	       service_endpoint_known(service, local, bare);
+}
+
+struct presence *service_presence(const struct xmpp_service *service)
+{
+	return service->presence;
 }
 
 /* --- IQs ------------------------------------------------------------------ */
@@ -278,6 +295,26 @@ static void take_message(struct xmpp_request *request, int violation)
 	}
 }
 
+/* --- Presence ------------------------------------------------------------- */
+
+static void take_presence(const struct xmpp_request *request)
+{
+	struct xmpp_service *service = request->service;
+	bool taken = false;
+
+	pthread_mutex_lock(&service->endpoints_lock);
+	struct endpoint *endpoint = xylem_span_present(request->local)
+					    ? endpoint_find(service, request->local)
+					    : NULL;
+	if (endpoint != NULL && endpoint->face.presence != NULL) {
+		taken = endpoint->face.presence(endpoint->face.context, request->iq);
+	}
+	pthread_mutex_unlock(&service->endpoints_lock);
+	if (!taken) {
+		presence_take(service->presence, request);
+	}
+}
+
 /* --- The way in ----------------------------------------------------------- */
 
 static bool make_request(
@@ -297,7 +334,7 @@ static bool make_request(
 	request->set = xylem_span_is(xml_attribute(stanza, "type"), "set");
 	request->payload = xml_child(stanza, NULL, NULL);
 	request->admitted = xmpp_service_admits(service, request->sender);
-	request->entitled = is_entitled(request);
+	request->entitled = service_may_see(service, request->local, request->sender);
 	return true;
 }
 
@@ -318,6 +355,8 @@ static void on_stanza(void *context, const struct xml_node *stanza, int violatio
 		request_refuse_code(&request, violation, "the stanza exceeds a limit of the bus");
 	} else if (xml_is(stanza, NS_COMPONENT, "iq")) {
 		answer_iq(&request);
+	} else if (xml_is(stanza, NS_COMPONENT, "presence") && violation == 0) {
+		take_presence(&request);
 	}
 	xylem_arena_reset(service->arena);
 }
@@ -327,6 +366,7 @@ static void on_changed(void *context, bool up, const char *why)
 	struct xmpp_service *service = context;
 	assert(service->magic == SERVICE_MAGIC);
 
+	presence_link(service->presence, up);
 	pthread_mutex_lock(&service->endpoints_lock);
 	for (struct endpoint *e = service->endpoints; e != NULL; e = e->next) {
 		if (e->face.changed != NULL) {
@@ -386,7 +426,11 @@ void xmpp_service_release(struct xmpp_service *service, const char *local, const
 
 int xmpp_service_apply(struct xmpp_service *service, const struct config_view *view)
 {
-	return access_apply(service->access, view);
+	int error = access_apply(service->access, view);
+	if (error == 0) {
+		presence_review(service->presence);
+	}
+	return error;
 }
 
 static int make_parts(
@@ -419,7 +463,7 @@ static int make_parts(
 		.version = service->version,
 		.max_stanza = options->max_stanza,
 		.topics = options->topics };
-	return 0;
+	return presence_new(&service->presence, service, options->catalogue, reason);
 }
 
 int xmpp_service_new(
@@ -449,7 +493,8 @@ int xmpp_service_start(struct xmpp_service *service, struct xylem_reason *reason
 	if (service->options.topics != NULL) {
 		topics_attach(service->options.topics, event_outlet_face(service->outlet));
 	}
-	return link_start(service->link, reason);
+	int error = presence_start(service->presence, reason);
+	return error != 0 ? error : link_start(service->link, reason);
 }
 
 void xmpp_service_stop(struct xmpp_service *service, int64_t drain_us)
@@ -466,6 +511,7 @@ void xmpp_service_stop(struct xmpp_service *service, int64_t drain_us)
 		pthread_cond_wait(&service->none_pending, &service->pending_lock);
 	}
 	pthread_mutex_unlock(&service->pending_lock);
+	presence_stop(service->presence, clock_mono_us() + drain_us);
 	link_stop(service->link, drain_us);
 }
 
@@ -476,6 +522,7 @@ struct xmpp_service *xmpp_service_free(struct xmpp_service *service)
 	}
 	assert(service->magic == SERVICE_MAGIC);
 	link_stop(service->link, 0);
+	presence_free(service->presence);
 	event_outlet_free(service->outlet);
 	link_free(service->link);
 	while (service->endpoints != NULL) {

@@ -407,3 +407,15 @@ bool xml_check(struct xylem_span bytes, size_t *ret_offset)
 	}
 	return true;
 }
+
+void xml_escape_words(struct xylem_buffer *out, struct xylem_span text)
+{
+	size_t at;
+
+	while (!xml_check(text, &at)) {
+		xml_escape_text(out, xylem_span(text.at, at));
+		xylem_buffer_text(out, "\xef\xbf\xbd");
+		text = xylem_span(text.at + at + 1, text.n - at - 1);
+	}
+	xml_escape_text(out, text);
+}

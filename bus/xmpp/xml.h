@@ -65,6 +65,8 @@ void xml_write(const struct xml_node *node, struct xylem_buffer *out);
  */
 void xml_escape_text(struct xylem_buffer *out, struct xylem_span text);
 void xml_escape_attribute(struct xylem_buffer *out, struct xylem_span value);
+/* Text for people that may be any bytes: what is no XML character becomes U+FFFD. */
+void xml_escape_words(struct xylem_buffer *out, struct xylem_span text);
 /* ` name='value'`, or nothing for an absent value. */
 void xml_write_attribute(struct xylem_buffer *out, const char *name, struct xylem_span value);
 

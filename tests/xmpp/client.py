@@ -16,11 +16,14 @@ class Client:
         self.xmpp["feature_mechanisms"].unencrypted_plain = True
         self.server, self.bare = server, f"{user}@{server.domain}"
         self.received = []  # messages, as elements
+        self.presences = []  # presence stanzas, in the order of arrival
         self.news = asyncio.Event()
         self.ready = asyncio.Event()
         self.xmpp.add_event_handler("session_start", self._started)
         self.xmpp.register_handler(slixmpp.xmlstream.handler.Callback(
             "all", slixmpp.xmlstream.matcher.MatchXPath(CLIENT + "message"), self._message))
+        self.xmpp.register_handler(slixmpp.xmlstream.handler.Callback(
+            "presences", slixmpp.xmlstream.matcher.MatchXPath(CLIENT + "presence"), self._presence))
         self.count = 0
 
     async def login(self):
@@ -36,11 +39,17 @@ class Client:
         await asyncio.wait_for(gone.wait(), 10)
 
     def _started(self, _):
+        # Servers tell what happens to the contact list only to clients that have asked for it.
+        self.xmpp.send_raw("<iq type='get' id='contacts'><query xmlns='jabber:iq:roster'/></iq>")
         self.xmpp.send_presence()
         self.ready.set()
 
     def _message(self, message):
         self.received.append(message.xml)
+        self.news.set()
+
+    def _presence(self, presence):
+        self.presences.append(presence.xml)
         self.news.set()
 
     def send(self, xml):
@@ -63,19 +72,26 @@ class Client:
 
     async def message(self, wanted, deadline=20):
         """The first message received, now or later, that `wanted` is true of; it is taken out of the list."""
+        return await self._first(self.received, wanted, deadline)
+
+    async def presence(self, wanted, deadline=20):
+        """The same of presence."""
+        return await self._first(self.presences, wanted, deadline)
+
+    async def _first(self, received, wanted, deadline):
         end = asyncio.get_running_loop().time() + deadline
         while True:
-            for message in self.received:
-                if wanted(message):
-                    self.received.remove(message)
-                    return message
+            for stanza in received:
+                if wanted(stanza):
+                    received.remove(stanza)
+                    return stanza
             self.news.clear()
             left = end - asyncio.get_running_loop().time()
             try:
                 await asyncio.wait_for(self.news.wait(), max(0.01, left))
             except asyncio.TimeoutError:
                 raise AssertionError("not received; there is: "
-                                     + "; ".join(ET.tostring(m, "unicode") for m in self.received)) from None
+                                     + "; ".join(ET.tostring(m, "unicode") for m in received)) from None
 
 
 def body(message):

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is online: the full addresses that are available, sorted, so that the resources of one person stand together. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <base/jid.h>
+#include <xmpp/online.h>
+
+#define RESOURCES_OF_PERSON 64U
+#define RESOURCES_MOST 20000U
+#define FULL_SIZE 3072 /* RFC 7622, 3.1: three parts of at most 1023 bytes */
+
+struct online {
+	pthread_mutex_t lock;
+	char **addresses;
+	size_t n, room;
+};
+
+struct online *online_new(void)
+{
+	struct online *online = calloc(1, sizeof(*online));
+	if (online != NULL) {
+		pthread_mutex_init(&online->lock, NULL);
+	}
+	return online;
+}
+
+struct online *online_free(struct online *online)
+{
+	if (online != NULL) {
+		online_clear(online);
+		free(online->addresses);
+		pthread_mutex_destroy(&online->lock);
+		free(online);
+	}
+	return NULL;
+}
+
+void online_clear(struct online *online)
+{
+	pthread_mutex_lock(&online->lock);
+	while (online->n > 0) {
+		free(online->addresses[--online->n]);
+	}
+	pthread_mutex_unlock(&online->lock);
+}
+
+/* Under the lock. */
+static size_t place(const struct online *online, const char *address)
+{
+	size_t low = 0, high = online->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (strcmp(online->addresses[middle], address) < 0) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low;
+}
+
+/* Those that begin with `prefix` stand from place() on. Under the lock. */
+static size_t count(const struct online *online, const char *prefix)
+{
+	size_t n = strlen(prefix), from = place(online, prefix), to = from;
+	while (to < online->n && strncmp(online->addresses[to], prefix, n) == 0) {
+		to++;
+	}
+	return to - from;
+}
+
+static bool grow(struct online *online)
+{
+	if (online->n < online->room) {
+		return true;
+	}
+	size_t room = online->room == 0 ? 64 : online->room * 2;
+	char **grown = realloc(online->addresses, room * sizeof(char *));
+	if (grown == NULL) {
+		return false;
+	}
+	online->addresses = grown;
+	online->room = room;
+	return true;
+}
+
+/* Under the lock. */
+static bool add(struct online *online, size_t at, const char *bare, const char *full)
+{
+	char prefix[FULL_SIZE];
+	snprintf(prefix, sizeof(prefix), "%s/", bare);
+	if (online->n >= RESOURCES_MOST || count(online, prefix) >= RESOURCES_OF_PERSON || !grow(online)) {
+		return false;
+	}
+	char *copy = strdup(full);
+	if (copy == NULL) {
+		return false;
+	}
+	memmove(online->addresses + at + 1, online->addresses + at, (online->n - at) * sizeof(char *));
+	online->addresses[at] = copy;
+	online->n++;
+	return true;
+}
+
+static void drop(struct online *online, size_t at)
+{
+	free(online->addresses[at]);
+	online->n--;
+	memmove(online->addresses + at, online->addresses + at + 1, (online->n - at) * sizeof(char *));
+}
+
+/* An account that is gone altogether says so from its bare address. Under the lock. */
+static bool drop_all(struct online *online, const char *bare)
+{
+	char prefix[FULL_SIZE];
+	snprintf(prefix, sizeof(prefix), "%s/", bare);
+	size_t n = count(online, prefix), at = place(online, prefix);
+	for (size_t i = 0; i < n; i++) {
+		drop(online, at);
+	}
+	return n > 0;
+}
+
+bool online_set(struct online *online, const char *bare, struct xylem_span resource, bool available)
+{
+	char full[FULL_SIZE];
+	if (strlen(bare) + resource.n + 2 > sizeof(full)) {
+		return false;
+	}
+	snprintf(full, sizeof(full), "%s%s%.*s", bare, resource.n > 0 ? "/" : "", (int)resource.n,
+		resource.n > 0 ? resource.at : "");
+	pthread_mutex_lock(&online->lock);
+	size_t at = place(online, full);
+	bool there = at < online->n && strcmp(online->addresses[at], full) == 0, changed = false;
+	if (available && !there) {
+		changed = add(online, at, bare, full);
+	} else if (!available && there) {
+		drop(online, at);
+		changed = true;
+	}
+	if (!available && resource.n == 0) {
+		changed = drop_all(online, bare) || changed;
+	}
+	pthread_mutex_unlock(&online->lock);
+	return changed;
+}
+
+bool online_has(struct online *online, const char *jid)
+{
+	char prefix[FULL_SIZE];
+	bool bare = strchr(jid, '/') == NULL;
+
+	if (strlen(jid) + 2 > sizeof(prefix)) {
+		return false;
+	}
+	snprintf(prefix, sizeof(prefix), "%s/", jid);
+	pthread_mutex_lock(&online->lock);
+	size_t at = place(online, jid);
+	bool found = (at < online->n && strcmp(online->addresses[at], jid) == 0) ||
+		     (bare && count(online, prefix) > 0);
+	pthread_mutex_unlock(&online->lock);
+	return found;
+}
