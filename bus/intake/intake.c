@@ -263,6 +263,64 @@ int xylem_source_submit(struct xylem_source *source, const struct xylem_message 
 	return error;
 }
 
+/* --- Looking back ----------------------------------------------------------- */
+
+#define RECALL_COUNT 4096
+#define RECALL_BYTES ((size_t)4 << 20)
+
+struct recall {
+	struct xylem_source *source;
+	struct xylem_position at;
+	xylem_source_each each;
+	void *context;
+};
+
+/* True: goes on. */
+static bool recall_batch(const struct recall *recall, const struct journal_batch *batch)
+{
+	struct xylem_span name = xylem_span_of(recall->source->name);
+	bool on = true;
+	for (size_t i = 0; i < batch->n && on; i++) {
+		const struct xylem_message *message = &batch->messages[i];
+		if (message->kind == XYLEM_MESSAGE && xylem_span_equal(message->ingress, name)) {
+			on = recall->each(recall->context, message);
+		}
+	}
+	return on;
+}
+
+static int recall_read(struct recall *recall, struct journal_batch *batch)
+{
+	struct journal *journal = recall->source->intake->journal;
+	for (;;) {
+		int error = journal_read(journal, recall->at, RECALL_COUNT, RECALL_BYTES, batch);
+		/* What is trimmed or lies in quarantine is passed: nobody can read it. */
+		bool passed = (error == -XYLEM_E_GONE || error == -XYLEM_E_DAMAGED) &&
+			      batch->next.offset > recall->at.offset;
+		if ((error && !passed) || (!error && (batch->n == 0 || !recall_batch(recall, batch)))) {
+			return error;
+		}
+		recall->at = batch->next;
+	}
+}
+
+int xylem_source_recall(struct xylem_source *source, struct xylem_position from, xylem_source_each each,
+	void *context, struct xylem_reason *reason)
+{
+	assert(source->magic == SOURCE_MAGIC);
+	struct xylem_position begin = journal_begin(source->intake->journal);
+	struct recall recall = { source, from.offset > begin.offset ? from : begin, each, context };
+	struct journal_batch *batch = journal_batch_new();
+	int error = batch ? recall_read(&recall, batch) : -XYLEM_E_MEMORY;
+	journal_batch_free(batch);
+	if (error) {
+		char handle[XYLEM_HANDLE_SIZE];
+		xylem_reason_set(reason, "the journal cannot be read at %s: %s",
+			xylem_handle_format(recall.at, handle), xylem_error_row(error)->text);
+	}
+	return error;
+}
+
 /* --- Waiting for the disk ------------------------------------------------- */
 
 struct wait {
