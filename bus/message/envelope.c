@@ -291,5 +291,6 @@ struct xylem_message *message_copy(const struct xylem_message *message, struct x
 	}
 	copy->extensions = count ? extensions : NULL;
 	copy->data = span_copy(&at, message->data);
+	copy->route = XYLEM_SPAN_NONE; /* its text lives as long as a generation, maybe not as the copy */
 	return copy;
 }

@@ -253,6 +253,7 @@ void evaluate(const struct config_route *plan, void *const *workers, const struc
 		return;
 	}
 	*event = *original;
+	event->route = xylem_span_of(plan->name);
 	if (replay) {
 		evaluate_replay(&run, event);
 	} else {

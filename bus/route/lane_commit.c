@@ -164,7 +164,7 @@ static void committed(void *context, int error, const struct xylem_reason *reaso
 static void note_outcome(struct outcome_vector *vector, const struct entry *entry)
 {
 	struct outcome_entry outcome = { entry->position.offset, entry->outcome, entry->attempts,
-		entry->begun_us, entry->settled_us, 0 };
+		entry->begun_us, entry->settled_us, 0, entry->handle };
 	outcome_vector_add(vector, &outcome);
 }
 

@@ -297,6 +297,7 @@ static void judge(
 	case XYLEM_DELIVERED:
 		unit->attempts++;
 		answered(lane);
+		unit->entry->handle = result->handle;
 		settle(lane, unit, lane->plan.on_delivery, wall_us);
 		return;
 	case XYLEM_FAILURE_WRONG:

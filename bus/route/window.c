@@ -228,6 +228,7 @@ struct entry *window_add(struct window *window, struct route_batch *batch, const
 		entry->attempts = settled->attempts;
 		entry->begun_us = settled->begun_us;
 		entry->settled_us = settled->settled_us;
+		entry->handle = settled->handle;
 	} else if (evaluated->verdict == VERDICT_DELIVER && !entry_units(window, entry)) {
 		return NULL;
 	}

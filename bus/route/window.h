@@ -47,6 +47,7 @@ struct entry {
 	enum outcome outcome; /* 0: not settled */
 	uint32_t attempts;
 	int64_t begun_us, settled_us; /* Unix time */
+	struct xylem_position handle; /* where the destination keeps it, if it said so */
 	struct unit *units;           /* `first`, or an array of its own */
 	size_t unit_count, unsettled;
 	struct unit first;

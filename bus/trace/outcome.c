@@ -6,14 +6,16 @@
  * its outcomes as one blob for each step of its cursor. The first byte is the
  * version. An entry says only what differs from the one before it:
  *
- *     tag: outcome (3 bits) | SKIP | ATTEMPTS | CASE | TIMES
+ *     tag: outcome (3 bits) | SKIP | ATTEMPTS | CASE | TIMES | HANDLE
  *     [SKIP: offset - last offset - 1] [ATTEMPTS: attempts]
  *     [CASE: case number] [TIMES: begun - last begun, settled - begun]
+ *     [HANDLE: partition, offset - last handle's offset]
  *
  * all as varints of 7 bits a byte, low first; times in milliseconds, signed
  * ones zigzag, because a wall clock may jump back. The outcome 0 is no outcome
- * but a run: that many more entries as the last, each one offset further on. A
- * batch that was delivered as a whole is thus one entry and one run.
+ * but a run: that many more entries as the last, each one offset further on, and
+ * its handle, if it has one, too. A batch that was delivered as a whole is thus
+ * one entry and one run. A vector with a handle in it has the version 2.
  *
  * The rule not to break: the reader takes foreign bytes. It checks every
  * length and never believes a count. It does not say which lane or partition
@@ -25,11 +27,13 @@
 #include <string.h>
 
 #define VECTOR_VERSION 1
+#define VECTOR_WITH_HANDLES 2
 #define TAG_OUTCOME 0x07
 #define TAG_SKIP 0x08
 #define TAG_ATTEMPTS 0x10
 #define TAG_CASE 0x20
 #define TAG_TIMES 0x40
+#define TAG_HANDLE 0x80
 #define TAG_RUN 0x00
 
 static const char *const names[] = {
@@ -124,12 +128,20 @@ void outcome_vector_clear(struct outcome_vector *vector)
 	*vector = (struct outcome_vector){ .bytes = bytes };
 }
 
+/* Is `next` what a run makes of `last`? */
+static bool handle_continues(struct xylem_position last, struct xylem_position next)
+{
+	bool has = last.offset != 0, goes_on = next.offset != 0 && next.offset - 1 == last.offset;
+	return has ? goes_on && next.partition == last.partition : next.offset == 0;
+}
+
 static bool continues(const struct outcome_vector *vector, const struct outcome_entry *entry)
 {
 	const struct outcome_entry *last = &vector->last;
 	return vector->count > 0 && entry->offset == last->offset + 1 && entry->outcome == last->outcome &&
 	       entry->attempts == last->attempts && entry->begun_us == last->begun_us &&
-	       entry->settled_us == last->settled_us && entry->case_number == 0 && last->case_number == 0;
+	       entry->settled_us == last->settled_us && entry->case_number == 0 && last->case_number == 0 &&
+	       handle_continues(last->handle, entry->handle);
 }
 
 static void write_run(struct outcome_vector *vector)
@@ -144,6 +156,16 @@ static void write_run(struct outcome_vector *vector)
 	put(&vector->bytes, vector->run);
 }
 
+static void write_handle(
+	struct outcome_vector *vector, struct xylem_position last, struct xylem_position handle)
+{
+	put(&vector->bytes, handle.partition);
+	put(&vector->bytes, zigzag((int64_t)(handle.offset - last.offset)));
+	if (!vector->bytes.failed) {
+		vector->bytes.bytes[0] = VECTOR_WITH_HANDLES;
+	}
+}
+
 static void write_entry(struct outcome_vector *vector, const struct outcome_entry *entry)
 {
 	const struct outcome_entry *last = &vector->last;
@@ -152,7 +174,8 @@ static void write_entry(struct outcome_vector *vector, const struct outcome_entr
 	bool times = entry->begun_us != last->begun_us || taken != minus(last->settled_us, last->begun_us);
 	uint64_t tag = entry->outcome | (skip ? TAG_SKIP : 0) |
 		       (entry->attempts != last->attempts ? TAG_ATTEMPTS : 0) |
-		       (entry->case_number ? TAG_CASE : 0) | (times ? TAG_TIMES : 0);
+		       (entry->case_number ? TAG_CASE : 0) | (times ? TAG_TIMES : 0) |
+		       (entry->handle.offset ? TAG_HANDLE : 0);
 	put(&vector->bytes, tag);
 	if (tag & TAG_SKIP) {
 		put(&vector->bytes, skip);
@@ -167,6 +190,9 @@ static void write_entry(struct outcome_vector *vector, const struct outcome_entr
 		put(&vector->bytes, zigzag(minus(entry->begun_us, last->begun_us)));
 		put(&vector->bytes, zigzag(taken));
 	}
+	if (tag & TAG_HANDLE) {
+		write_handle(vector, last->handle, entry->handle);
+	}
 	vector->run = 0;
 }
 
@@ -180,6 +206,7 @@ void outcome_vector_add(struct outcome_vector *vector, const struct outcome_entr
 	struct outcome_entry kept = *entry;
 	kept.begun_us = entry->begun_us / 1000;
 	kept.settled_us = entry->settled_us / 1000;
+	kept.handle.partition = entry->handle.offset ? entry->handle.partition : 0;
 	if (continues(vector, &kept)) {
 		write_run(vector);
 	} else {
@@ -204,9 +231,31 @@ static int answer(const struct outcome_reader *reader, struct outcome_entry *ret
 	return 1;
 }
 
+static bool read_handle(struct outcome_reader *reader, struct xylem_position *handle)
+{
+	uint64_t partition, change;
+	if (!get(reader, &partition) || partition > UINT32_MAX || !get(reader, &change)) {
+		return false;
+	}
+	handle->partition = (uint32_t)partition;
+	handle->offset += (uint64_t)unzigzag(change);
+	return handle->offset != 0;
+}
+
+static bool read_times(struct outcome_reader *reader, struct outcome_entry *next)
+{
+	uint64_t begun, taken;
+	if (!get(reader, &begun) || !get(reader, &taken)) {
+		return false;
+	}
+	next->begun_us = plus(next->begun_us, unzigzag(begun));
+	next->settled_us = plus(next->begun_us, unzigzag(taken));
+	return true;
+}
+
 static bool read_fields(struct outcome_reader *reader, uint64_t tag, struct outcome_entry *next)
 {
-	uint64_t skip = 0, attempts = next->attempts, begun, taken;
+	uint64_t skip = 0, attempts = next->attempts;
 	if ((tag & TAG_SKIP) && !get(reader, &skip)) {
 		return false;
 	}
@@ -222,14 +271,13 @@ static bool read_fields(struct outcome_reader *reader, uint64_t tag, struct outc
 	if ((tag & TAG_CASE) && !get(reader, &next->case_number)) {
 		return false;
 	}
-	if (!(tag & TAG_TIMES)) {
-		return true;
-	}
-	if (!get(reader, &begun) || !get(reader, &taken)) {
+	if ((tag & TAG_TIMES) && !read_times(reader, next)) {
 		return false;
 	}
-	next->begun_us = plus(next->begun_us, unzigzag(begun));
-	next->settled_us = plus(next->begun_us, unzigzag(taken));
+	if (tag & TAG_HANDLE) {
+		return read_handle(reader, &next->handle);
+	}
+	next->handle = (struct xylem_position){ 0 };
 	return true;
 }
 
@@ -237,7 +285,8 @@ static int read_run(struct outcome_reader *reader)
 {
 	uint64_t last;
 	if (!reader->begun || !get(reader, &reader->run) || reader->run == 0 ||
-		__builtin_add_overflow(reader->last.offset, reader->run, &last)) {
+		__builtin_add_overflow(reader->last.offset, reader->run, &last) ||
+		__builtin_add_overflow(reader->last.handle.offset, reader->run, &last)) {
 		return -XYLEM_E_DAMAGED;
 	}
 	reader->last.case_number = 0;
@@ -255,7 +304,8 @@ static int read_entry(struct outcome_reader *reader)
 	}
 	uint64_t outcome = tag & TAG_OUTCOME;
 	struct outcome_entry next = reader->last;
-	if (tag > 0x7f || outcome == 0 || outcome >= NAME_COUNT || !read_fields(reader, tag, &next)) {
+	uint64_t known = reader->bytes.at[0] == VECTOR_WITH_HANDLES ? 0xff : 0x7f;
+	if (tag > known || outcome == 0 || outcome >= NAME_COUNT || !read_fields(reader, tag, &next)) {
 		return -XYLEM_E_DAMAGED;
 	}
 	next.outcome = (enum outcome)outcome;
@@ -267,7 +317,7 @@ static int read_entry(struct outcome_reader *reader)
 int outcome_read(struct outcome_reader *reader, struct outcome_entry *ret_entry)
 {
 	if (reader->at == 0 && reader->bytes.n > 0) {
-		if (reader->bytes.at[0] != VECTOR_VERSION) {
+		if (reader->bytes.at[0] != VECTOR_VERSION && reader->bytes.at[0] != VECTOR_WITH_HANDLES) {
 			return -XYLEM_E_DAMAGED;
 		}
 		reader->at = 1;
@@ -283,5 +333,6 @@ int outcome_read(struct outcome_reader *reader, struct outcome_entry *ret_entry)
 	}
 	reader->run--;
 	reader->last.offset++;
+	reader->last.handle.offset += reader->last.handle.offset != 0;
 	return answer(reader, ret_entry);
 }

@@ -32,7 +32,8 @@ struct outcome_entry {
 	uint32_t attempts; /* deliveries tried; 0: none (filtered) */
 	int64_t begun_us;  /* first taken up by the lane */
 	int64_t settled_us;
-	uint64_t case_number; /* of HOSPITALISED; 0: not known when written */
+	uint64_t case_number;         /* of HOSPITALISED; 0: not known when written */
+	struct xylem_position handle; /* of DELIVERED: where the other side keeps it; offset 0: not known */
 };
 
 /* `{0}` is an empty vector. The bytes are those of `bytes`, borrowed with xylem_buffer_borrow(). */

@@ -55,6 +55,26 @@ static json_t *extensions_json(const struct xylem_message *message)
 	return object;
 }
 
+/* From which bus it came and how that one calls it: `DOMAIN/STREAM/HANDLE...`, written by connectors/peer.c. */
+static json_t *origin_json(const struct xylem_message *message)
+{
+	struct xylem_span from = xylem_message_attribute(message, XYLEM_SPAN_LITERAL("xylemfrom"));
+	const char *end = from.at + from.n;
+	const char *stream = from.n > 0 ? memchr(from.at, '/', from.n) : NULL;
+	const char *name = stream ? memchr(stream + 1, '/', (size_t)(end - stream - 1)) : NULL;
+	struct xylem_position at;
+	if (!name) {
+		return json_null();
+	}
+	const char *point = memchr(name, '.', (size_t)(end - name));
+	struct xylem_span handle = xylem_span(name + 1, (size_t)((point ? point : end) - name - 1));
+	return xylem_handle_parse(handle, &at) != 0
+		       ? json_null()
+		       : json_pack("{s:o, s:o}", "bus",
+				 span_json(xylem_span(from.at, (size_t)(stream - from.at))), "handle",
+				 span_json(handle));
+}
+
 static int put_message(struct show *show)
 {
 	const struct xylem_message *message = show->message;
@@ -80,6 +100,7 @@ static int put_message(struct show *show)
 		r = put(show, spans[i].name, span_json(*(const struct xylem_span *)span));
 	}
 	r = r < 0 ? r : put(show, "extensions", extensions_json(message));
+	r = r < 0 ? r : put(show, "origin", origin_json(message));
 	return r < 0 ? r : put(show, "size", json_integer((json_int_t)message->data.n));
 }
 
@@ -127,13 +148,15 @@ static json_t *lane_json(
 			"destination", lane->destination, "outcome", "pending");
 	}
 	int64_t accepted = show->message->journal_time_us;
-	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:f, s:f, s:f}", "lane", lane->name, "route",
-		lane->route, "destination", lane->destination, "outcome", outcome_name(entry->outcome),
-		"attempts", (json_int_t)entry->attempts, "begun", time_json(entry->begun_us), "settled",
-		time_json(entry->settled_us), "waited_ms",
+	/* The last member is left out where the other side did not say how it calls the message. */
+	return json_pack("{s:s, s:s, s:s, s:s, s:I, s:o, s:o, s:f, s:f, s:f, s:o*}", "lane", lane->name,
+		"route", lane->route, "destination", lane->destination, "outcome",
+		outcome_name(entry->outcome), "attempts", (json_int_t)entry->attempts, "begun",
+		time_json(entry->begun_us), "settled", time_json(entry->settled_us), "waited_ms",
 		milliseconds(accepted / 1000 * 1000, entry->begun_us), "took_ms",
 		milliseconds(entry->begun_us, entry->settled_us), "total_ms",
-		milliseconds(accepted / 1000 * 1000, entry->settled_us));
+		milliseconds(accepted / 1000 * 1000, entry->settled_us), "remote_handle",
+		entry->handle.offset != 0 ? position_json(entry->handle) : NULL);
 }
 
 static int put_lanes(struct show *show)

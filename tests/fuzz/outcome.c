@@ -36,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 			first[i].case_number == second[i].case_number);
 		assert(first[i].begun_us == second[i].begun_us &&
 			first[i].settled_us == second[i].settled_us);
+		assert(first[i].handle.offset == second[i].handle.offset &&
+			first[i].handle.partition == second[i].handle.partition);
 	}
 	outcome_vector_finish(&vector);
 	return 0;

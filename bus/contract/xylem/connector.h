@@ -51,6 +51,8 @@ struct xylem_result {
 	struct xylem_reason reason;
 	/* What the other side asked for, in microseconds; 0: nothing. */
 	int64_t retry_after_us;
+	/* Of a delivered one: where the other side keeps it, for the trace (another bus's handle); offset 0: it did not say. */
+	struct xylem_position handle;
 };
 
 XYLEM_PUBLIC void xylem_result_fail(struct xylem_result *result, enum xylem_failure failure, const char *code,

@@ -46,6 +46,7 @@ struct xylem_message {
 	enum xylem_message_kind kind;
 	struct xylem_position parent; /* of DERIVED and REPLAY */
 	uint32_t part;                /* of what a step split: 1, 2, ...; 0: whole. Not stored */
+	struct xylem_span route;      /* what a sink is given: the route that it comes by. Not stored */
 
 	struct xylem_span ingress; /* the connector's name, or `topic:NAME` */
 	struct xylem_span key;

@@ -27,6 +27,8 @@ static void assert_entry(const struct outcome_entry *got, const struct outcome_e
 	assert_int_equal(got->begun_us, want->begun_us / 1000 * 1000);
 	assert_int_equal(got->settled_us, want->settled_us / 1000 * 1000);
 	assert_int_equal(got->case_number, want->case_number);
+	assert_int_equal(got->handle.offset, want->handle.offset);
+	assert_int_equal(got->handle.partition, want->handle.offset ? want->handle.partition : 0);
 }
 
 static void assert_vector(const struct outcome_vector *vector, const struct outcome_entry *entries, size_t n)
@@ -80,11 +82,27 @@ static void equal_outcomes_are_a_run(void **state)
 	outcome_vector_finish(&vector);
 }
 
+/* A batch that another bus took as a whole has its handles there in a row. */
+static void handles_in_a_row_are_a_run(void **state)
+{
+	struct outcome_vector vector = { 0 };
+	static struct outcome_entry entries[10000];
+	for (size_t i = 0; i < 10000; i++) {
+		entries[i] = (struct outcome_entry){ 77 + i, OUTCOME_DELIVERED, 1, NOW, NOW, 0,
+			{ 3, 40001 + i + (i >= 5000 ? 7 : 0) } };
+		outcome_vector_add(&vector, &entries[i]);
+	}
+	assert_in_range(vector.bytes.n, 1, 40);
+	assert_vector(&vector, entries, 10000);
+	outcome_vector_finish(&vector);
+}
+
 static struct outcome_entry after(const struct outcome_entry *last)
 {
 	struct outcome_entry entry = *last;
 	entry.offset += chance(10) ? 1 : 1 + chance(1000000);
 	entry.case_number = 0;
+	entry.handle.offset += entry.handle.offset != 0;
 	if (chance(3)) {
 		return entry;
 	}
@@ -95,6 +113,7 @@ static struct outcome_entry after(const struct outcome_entry *last)
 	if (entry.outcome == OUTCOME_HOSPITALISED) {
 		entry.case_number = chance(100000);
 	}
+	entry.handle = (struct xylem_position){ (uint32_t)chance(3), chance(2) ? chance(1u << 30) : 0 };
 	return entry;
 }
 
@@ -134,8 +153,8 @@ static void the_ends_of_the_ranges_come_back(void **state)
 {
 	const struct outcome_entry entries[] = {
 		{ 0, OUTCOME_UNROUTED, UINT32_MAX, 0, 0, UINT64_MAX },
-		{ 1, OUTCOME_FILTERED, 0, -5000000, 9007199254740000, 0 },
-		{ UINT64_MAX - 1, OUTCOME_EXPIRED, 3, INT64_MAX, INT64_MAX, 1 },
+		{ 1, OUTCOME_FILTERED, 0, -5000000, 9007199254740000, 0, { UINT32_MAX, UINT64_MAX } },
+		{ UINT64_MAX - 1, OUTCOME_EXPIRED, 3, INT64_MAX, INT64_MAX, 1, { 0, 1 } },
 		{ UINT64_MAX, OUTCOME_DELIVERED, 3, INT64_MAX, INT64_MIN, 0 },
 	};
 	struct outcome_vector vector = { 0 };
@@ -163,12 +182,15 @@ static void damaged_bytes_are_refused(void **state)
 		const char *bytes;
 		size_t n;
 	} rows[] = {
-		{ "\x02", 1 },                                              /* another version */
+		{ "\x03", 1 },                                              /* another version */
 		{ "\x01\x00", 2 },                                          /* a run of nothing */
 		{ "\x01\x00\x05", 3 },                                      /* a run before the first entry */
 		{ "\x01\x01\x00\x00", 4 },                                  /* a run of none */
 		{ "\x01\x07", 2 },                                          /* no such outcome */
-		{ "\x01\x81\x01", 3 },                                      /* no such tag */
+		{ "\x01\x81\x01\x00\x02", 5 },                              /* a handle in version 1 */
+		{ "\x02\x81\x02\x00\x02", 5 },                              /* no such tag */
+		{ "\x02\x81\x01\x00", 4 },                                  /* cut in a handle */
+		{ "\x02\x81\x01\x00\x00", 5 },                              /* a handle that is none */
 		{ "\x01\x09", 2 },                                          /* cut in the offset */
 		{ "\x01\x41\x80", 3 },                                      /* cut in a time */
 		{ "\x01\x09\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f", 12 }, /* more than 64 bits */
@@ -207,6 +229,7 @@ int main(void)
 		cmocka_unit_test(names_go_both_ways),
 		cmocka_unit_test(an_empty_vector_has_no_entries),
 		cmocka_unit_test(equal_outcomes_are_a_run),
+		cmocka_unit_test(handles_in_a_row_are_a_run),
 		cmocka_unit_test(an_entry_is_about_four_bytes),
 		cmocka_unit_test(any_entries_come_back),
 		cmocka_unit_test(the_ends_of_the_ranges_come_back),

@@ -35,7 +35,11 @@ static struct xylem_message message_of(int i, char text[4][64])
 	snprintf(text[1], 64, "c-%d", i % 10);
 	snprintf(text[2], 64, "order.%s", i % 2 ? "created" : "paid");
 	snprintf(text[3], 64, "{\"number\":\"A%05dZ\"}", i);
+	static const struct xylem_extension from = { XYLEM_SPAN_LITERAL("xylemfrom"),
+		XYLEM_SPAN_LITERAL("bus.a.test/9c2e41d0/0-1234.0.k3") };
 	return (struct xylem_message){ .kind = XYLEM_MESSAGE,
+		.extensions = i == 3 ? &from : NULL,
+		.extension_count = i == 3,
 		.ingress = xylem_span_of(i % 3 ? "shop" : "desk"),
 		.id = xylem_span_of(text[0]),
 		.key = xylem_span_of(text[1]),
@@ -72,7 +76,8 @@ static int fill_catalogue(sqlite3 *database, void *context, struct xylem_reason 
 	int64_t now = clock_wall_us();
 	for (int i = 0; i < 1000; i++) {
 		struct outcome_entry entry = { place->at[i].offset,
-			i % 100 ? OUTCOME_DELIVERED : OUTCOME_FILTERED, 1, now, now + 5000, 0 };
+			i % 100 ? OUTCOME_DELIVERED : OUTCOME_FILTERED, 1, now, now + 5000, 0,
+			{ 2, 5000 + (uint64_t)i } };
 		outcome_vector_add(&vector, &entry);
 		if (i % 50 == 49) { /* rows of fifty */
 			struct xylem_position to = place->at[i];
@@ -292,6 +297,9 @@ static void a_message_shows_each_lane(void **state)
 	assert_string_equal(text_of(erp, "outcome"), "delivered");
 	assert_int_equal(json_integer_value(json_object_get(erp, "attempts")), 1);
 	assert_true(json_real_value(json_object_get(erp, "took_ms")) >= 4.0);
+	assert_string_equal(text_of(erp, "remote_handle"), "2-5003");
+	assert_string_equal(text_of(json_object_get(json, "origin"), "bus"), "bus.a.test");
+	assert_string_equal(text_of(json_object_get(json, "origin"), "handle"), "0-1234");
 	assert_string_equal(text_of(lane_of(json, "orders/partner"), "outcome"), "hospitalised");
 	assert_string_equal(text_of(lane_of(json, "orders/topic:orders"), "outcome"), "pending");
 	assert_null(lane_of(json, "bus.unrouted/count"));
