@@ -165,6 +165,12 @@ void config_report_finish(struct config_report *report);
  * warnings only; -XYLEM_E_INVALID with errors; -XYLEM_E_IO when FILE cannot be read.
  */
 int config_load(struct config **ret_config, const char *path, struct config_report *report);
+/*
+ * As far as routes can be run by themselves: topics, routes with `where` and steps, and of
+ * connectors their names and kinds. No secret is read, no option of a connector looked at; a variable
+ * that is not set stands for itself. What is not loaded is NULL in the view.
+ */
+int config_load_routes(struct config **ret_config, const char *path, struct config_report *report);
 /* For a reload: warns of options that changed and are read at the start only. `place`: of the file. */
 void config_restart_check(const struct config_view *old, const struct config_view *now,
 	struct config_place place, struct config_report *report);

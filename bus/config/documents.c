@@ -104,6 +104,7 @@ static int file_add(struct loading *loading, const char *path, struct merge merg
 	struct tree_file *file = loading_take(loading, sizeof(*file));
 	struct xylem_reason reason;
 	file->number = loading->files++;
+	file->variables = loading->routes_only ? TREE_VARIABLES_STAND : TREE_VARIABLES;
 	file->name = xylem_arena_text(arena, xylem_span_of(path));
 	file->folder = source_file_folder(arena, path);
 	if (!file->name || !file->folder) {

@@ -158,12 +158,16 @@ static int everything_load(struct loading *loading, const char *path)
 	if (error == -XYLEM_E_IO || error == -XYLEM_E_MEMORY) {
 		return error;
 	}
-	if (!error) {
+	if (!error && !loading->routes_only) {
 		singles_load(loading, path);
 		users_load(loading);
+	}
+	if (!error) {
 		topics_load(loading);
 		connectors_load(loading);
 		routes_load(loading);
+	}
+	if (!error && !loading->routes_only) {
 		crosscheck(loading);
 	}
 	return loading->report->errors ? -XYLEM_E_INVALID : error;
@@ -176,7 +180,7 @@ static void generation_name(struct loading *loading)
 	digest_hex(sum, loading->config->view.generation);
 }
 
-int config_load(struct config **ret_config, const char *path, struct config_report *report)
+static int load(struct config **ret_config, const char *path, bool routes_only, struct config_report *report)
 {
 	struct config *config = calloc(1, sizeof(*config));
 	if (!config) {
@@ -184,7 +188,7 @@ int config_load(struct config **ret_config, const char *path, struct config_repo
 	}
 	config->magic = CONFIG_MAGIC;
 	atomic_init(&config->references, 1);
-	struct loading loading = { .config = config, .report = report };
+	struct loading loading = { .config = config, .report = report, .routes_only = routes_only };
 	int error = keep_init(&config->keep, 0);
 	if (!error) {
 		error = digest_init(&loading.generation);
@@ -201,6 +205,16 @@ int config_load(struct config **ret_config, const char *path, struct config_repo
 	}
 	*ret_config = config;
 	return 0;
+}
+
+int config_load(struct config **ret_config, const char *path, struct config_report *report)
+{
+	return load(ret_config, path, false, report);
+}
+
+int config_load_routes(struct config **ret_config, const char *path, struct config_report *report)
+{
+	return load(ret_config, path, true, report);
 }
 
 struct config *config_ref(struct config *config)

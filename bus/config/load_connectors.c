@@ -58,7 +58,9 @@ static void connector_load(
 			connector->name, reason.text);
 		return;
 	}
-	kind_fill(loading, &value->members[0], connector);
+	if (!loading->routes_only) {
+		kind_fill(loading, &value->members[0], connector);
+	}
 }
 
 void connectors_load(struct loading *loading)

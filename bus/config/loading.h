@@ -26,6 +26,7 @@ struct loading {
 	struct config *config;
 	struct config_report *report;
 	struct digest generation;
+	bool routes_only;                          /* config_load_routes() */
 	unsigned files;                            /* read so far */
 	size_t bytes;                              /* of YAML read so far */
 	struct tree_node *sections[SECTION_COUNT]; /* mappings, entries sorted by name; NULL: not written */

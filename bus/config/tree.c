@@ -232,7 +232,7 @@ static enum tree_style style_of(yaml_scalar_style_t style)
 /* Replaces variables in a value; a bad one is reported where it stands and left as it is. */
 static int scalar_interpolate(struct reader *reader, struct tree_node *node)
 {
-	if (!interpolate_needed(node->raw)) {
+	if (reader->file->variables == TREE_VARIABLES_NONE || !interpolate_needed(node->raw)) {
 		return 0;
 	}
 	XYLEM_BUFFER_SCOPED out = { 0 };
@@ -240,7 +240,9 @@ static int scalar_interpolate(struct reader *reader, struct tree_node *node)
 	size_t offset = 0;
 	int error = interpolate(node->raw, &out, &offset, &reason);
 	if (error == -XYLEM_E_INVALID) {
-		report_error(reader->report, tree_place_inside(node, offset), "%s", reason.text);
+		if (reader->file->variables == TREE_VARIABLES) {
+			report_error(reader->report, tree_place_inside(node, offset), "%s", reason.text);
+		}
 		return 0;
 	}
 	node->text = error ? NULL : xylem_arena_text(reader->arena, xylem_buffer_borrow(&out));

@@ -18,11 +18,19 @@
 #define TREE_NODES 200000            /* in one file, aliases counted as what they stand for */
 #define TREE_BYTES (4 * 1024 * 1024) /* of one file */
 
+/* What `${VAR}` is in a file. */
+enum tree_variables {
+	TREE_VARIABLES,       /* replaced; an error where VAR is not set */
+	TREE_VARIABLES_STAND, /* replaced where all of a scalar's are set; others stand for themselves */
+	TREE_VARIABLES_NONE,  /* text like any other */
+};
+
 struct tree_file {
 	const char *name;       /* as the user named it */
 	const char *folder;     /* absolute; relative paths in the file start here */
 	unsigned number;        /* files are read in this order */
 	struct xylem_span text; /* valid as long as the tree */
+	enum tree_variables variables;
 };
 
 enum tree_kind { TREE_SCALAR, TREE_LIST, TREE_MAPPING };

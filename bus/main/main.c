@@ -21,6 +21,7 @@ static const struct command {
 	{ "reference", command_reference, "write the reference pages into a folder" },
 	{ "run", command_run, "run the bus" },
 	{ "schema", command_schema, "print the JSON Schema of the configuration, for editors" },
+	{ "test", command_test, "run the tests that stand beside the routes" },
 };
 
 static int usage(FILE *out, int code)
