@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <xmpp/feature.h>
+#include <xmpp/presence_body.h>
 
 static const char *const domain_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_LAST,
-	NS_TIME };
+	NS_TIME, NS_COMMANDS, NS_RECEIPTS, "vcard-temp" };
 
 static const char *const pubsub_features[] = { NS_PUBSUB, NS_PUBSUB "#access-open",
 	NS_PUBSUB "#access-whitelist", NS_PUBSUB "#item-ids", NS_PUBSUB "#meta-data",
@@ -20,7 +20,7 @@ static const char *const pubsub_features[] = { NS_PUBSUB, NS_PUBSUB "#access-ope
 	NS_PUBSUB "#retrieve-items", NS_PUBSUB "#retrieve-subscriptions", NS_PUBSUB "#subscribe" };
 
 static const char *const endpoint_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_TIME,
-	NS_RECEIPTS };
+	NS_LAST, NS_RECEIPTS, "vcard-temp" };
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
@@ -95,13 +95,6 @@ static int find_topic(const struct xmpp_request *request, struct topic_state *re
 
 /* --- disco#info ----------------------------------------------------------- */
 
-static void write_own_features(void *context, const char *const *features)
-{
-	for (size_t i = 0; features != NULL && features[i] != NULL; i++) {
-		write_features(context, &features[i], 1);
-	}
-}
-
 static void info_of_node(const struct xmpp_request *request)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
@@ -118,37 +111,79 @@ static void info_of_node(const struct xmpp_request *request)
 	close_query(request, &out);
 }
 
-static void info(const struct xmpp_request *request)
+static void describe(struct disco *disco, const char *const *features, size_t n)
+{
+	for (size_t i = 0; i < n && disco->feature_count < DISCO_FEATURES; i++) {
+		disco->features[disco->feature_count++] = features[i];
+	}
+}
+
+/* The texts are in tables of the connector's kind. */
+static void describe_own(void *disco, const char *const *features)
+{
+	for (size_t i = 0; features != NULL && features[i] != NULL; i++) {
+		describe(disco, &features[i], 1);
+	}
+}
+
+void disco_describe(struct xmpp_service *service, struct xylem_span local, struct disco *disco)
+{
+	const char *name = service_options(service)->name;
+
+	memset(disco, 0, sizeof(*disco));
+	if (xylem_span_present(local)) {
+		snprintf(disco->name, sizeof(disco->name), "%.*s", (int)local.n, local.at);
+		disco->identities[disco->identity_count++] = (struct disco_identity){ "client", "bot",
+			disco->name };
+		describe(disco, endpoint_features, COUNT(endpoint_features));
+		xmpp_service_features(service, local, describe_own, disco);
+		if (presence_shown(service_presence(service), local)) {
+			describe(disco, (const char *const[]){ NS_COMMANDS }, 1);
+		}
+		return;
+	}
+	disco->identities[disco->identity_count++] = (struct disco_identity){ "component", "generic", name };
+	describe(disco, domain_features, COUNT(domain_features));
+	if (service_topics(service) != NULL) {
+		disco->identities[disco->identity_count++] = (struct disco_identity){ "pubsub", "service",
+			name };
+		describe(disco, pubsub_features, COUNT(pubsub_features));
+	}
+}
+
+static void info_of_address(const struct xmpp_request *request)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
+	struct disco disco;
+
+	disco_describe(request->service, request->local, &disco);
+	open_query(request, &out, NS_DISCO_INFO);
+	for (size_t i = 0; i < disco.identity_count; i++) {
+		write_identity(&out, disco.identities[i].category, disco.identities[i].type,
+			disco.identities[i].name);
+	}
+	write_features(&out, disco.features, disco.feature_count);
+	close_query(request, &out);
+}
+
+static void info(const struct xmpp_request *request)
+{
 	bool endpoint = xylem_span_present(request->local);
 
 	if (request->set) {
 		request_refuse_code(request, -XYLEM_E_METHOD, NULL);
 		return;
 	}
-	if (xml_attribute(request->payload, "node").n > 0) {
+	struct xylem_span node = xml_attribute(request->payload, "node");
+	if (node.n == 0 || caps_is_node(node)) {
+		info_of_address(request);
+	} else if (!command_info(request)) {
 		if (endpoint) {
 			request_refuse_code(request, -XYLEM_E_NOT_FOUND, NULL);
 		} else {
 			info_of_node(request);
 		}
-		return;
 	}
-	open_query(request, &out, NS_DISCO_INFO);
-	if (endpoint) {
-		write_identity(&out, "client", "bot", xylem_arena_text(request->arena, request->local));
-		write_features(&out, endpoint_features, COUNT(endpoint_features));
-		xmpp_service_features(request->service, request->local, write_own_features, &out);
-	} else {
-		if (service_topics(request->service) != NULL) {
-			write_identity(&out, "pubsub", "service", service_options(request->service)->name);
-			write_features(&out, pubsub_features, COUNT(pubsub_features));
-		}
-		write_identity(&out, "component", "generic", service_options(request->service)->name);
-		write_features(&out, domain_features, COUNT(domain_features));
-	}
-	close_query(request, &out);
 }
 
 const struct xmpp_feature feature_disco_info = {
@@ -226,6 +261,9 @@ static void items(const struct xmpp_request *request)
 		return;
 	}
 	bool endpoint = xylem_span_present(request->local);
+	if (command_items(request)) {
+		return;
+	}
 	if (xml_attribute(request->payload, "node").n > 0) {
 		if (endpoint) {
 			request_refuse_code(request, -XYLEM_E_NOT_FOUND, NULL);

@@ -2,27 +2,13 @@
 #ifndef XMPP_FEATURE_H
 #define XMPP_FEATURE_H
 
-#include <base/jid.h>
 #include <xmpp/deferred.h>
-#include <xmpp/service.h>
-#include <xmpp/stanza.h>
+#include <xmpp/request.h>
 
 /*
  * Inside the room only: a feature is one IQ payload that the service answers,
  * one file each. The table is in service.c.
  */
-struct xmpp_request {
-	struct xmpp_service *service;
-	const struct xml_node *iq;
-	const struct xml_node *payload; /* the IQ's child */
-	bool set;
-	struct xylem_span local;   /* of the address asked; absent: the bus's domain */
-	char sender[JID_SIZE];     /* normalised, bare */
-	bool admitted;             /* one of the users or of `allow` */
-	bool entitled;             /* admitted, or may subscribe to some topic, or known to the endpoint */
-	struct xylem_arena *arena; /* for the time of the request */
-};
-
 struct xmpp_feature {
 	const char *namespace, *name;
 	bool strangers; /* answered to anybody */
@@ -32,11 +18,29 @@ struct xmpp_feature {
 
 extern const struct xmpp_feature feature_disco_info, feature_disco_items, feature_ping, feature_version;
 extern const struct xmpp_feature feature_last, feature_time, feature_pubsub, feature_pubsub_owner;
+extern const struct xmpp_feature feature_command, feature_vcard;
 
-/* Sends `out`, the answer. */
-void request_answer(const struct xmpp_request *request, struct xylem_buffer *out);
-void request_refuse(const struct xmpp_request *request, const struct stanza_error *error);
-void request_refuse_code(const struct xmpp_request *request, int code, const char *text);
+/* What disco#info says of an address (disco.c). Texts are static or of the service, or of the local part. */
+#define DISCO_FEATURES 96
+struct disco_identity {
+	const char *category, *type, *name;
+};
+struct disco {
+	struct disco_identity identities[2]; /* sorted */
+	size_t identity_count;
+	const char *features[DISCO_FEATURES];
+	size_t feature_count;
+	char name[128];
+};
+/* Of an address that exists; absent: the domain. */
+void disco_describe(struct xmpp_service *service, struct xylem_span local, struct disco *ret_disco);
+
+/* XEP-0115 (caps.c): <c/> for presence of that address; is the node one of our hashes? */
+#define CAPS_NODE "urn:xylem:bus"
+void caps_write(struct xmpp_service *service, struct xylem_span local, struct xylem_buffer *out);
+bool caps_is_node(struct xylem_span node);
+/* XEP-0153 (vcard.c): <x/> for presence. */
+void vcard_write_picture(struct xylem_buffer *out);
 
 const struct xmpp_options *service_options(const struct xmpp_service *service);
 struct topics *service_topics(const struct xmpp_service *service);
@@ -47,6 +51,14 @@ bool service_endpoint_known(struct xmpp_service *service, struct xylem_span loca
 bool service_endpoint_exists(struct xmpp_service *service, struct xylem_span local);
 /* Is there such an address (absent: the domain), and may this one have it as a contact? */
 bool service_may_see(struct xmpp_service *service, struct xylem_span local, const char *bare);
+/* The face, held until service_face_release(): NULL where there is none, which needs no release. */
+const struct xmpp_face *service_face_hold(struct xmpp_service *service);
+void service_face_release(struct xmpp_service *service);
+/* Does this address take commands: the domain, or a part? */
+bool service_operated(const struct xmpp_request *request);
+/* disco#info and #items of a node of commands (command.c). False: the node is no such. */
+bool command_info(const struct xmpp_request *request);
+bool command_items(const struct xmpp_request *request);
 struct presence;
 struct presence *service_presence(const struct xmpp_service *service);
 

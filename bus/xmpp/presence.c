@@ -140,6 +140,20 @@ static void set_sight(struct presence *presence, const char *local, const char *
 	}
 }
 
+/* What somebody had begun with the face ends when they go. */
+static void tell_face(struct presence *presence, const struct xmpp_request *request)
+{
+	const struct xmpp_face *face = service_face_hold(presence->service);
+	const char *full = xylem_arena_text(request->arena, xml_attribute(request->iq, "from"));
+
+	if (face != NULL && full != NULL) {
+		face->gone(face->context, full);
+	}
+	if (face != NULL) {
+		service_face_release(presence->service);
+	}
+}
+
 static void see(struct presence *presence, const struct xmpp_request *request, bool available)
 {
 	struct jid from;
@@ -147,6 +161,9 @@ static void see(struct presence *presence, const struct xmpp_request *request, b
 		return;
 	}
 	online_set(presence->online, request->sender, from.resource, available);
+	if (!available) {
+		tell_face(presence, request);
+	}
 	pthread_mutex_lock(&presence->listeners_lock);
 	for (struct listener *l = presence->listeners; l != NULL; l = l->next) {
 		l->seen(l->context, request->sender, from.resource, request->iq);

@@ -249,6 +249,8 @@ void presence_write_state(
 		xylem_buffer_format(out, "<show>%s</show>", shows[copy.show]);
 	}
 	write_status(out, &copy);
+	caps_write(presence->service, xylem_span_of(local[0] != '\0' ? local : NULL), out);
+	vcard_write_picture(out);
 	xylem_buffer_text(out, "</presence>");
 }
 

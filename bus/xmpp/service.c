@@ -46,6 +46,10 @@ struct xmpp_service {
 	pthread_mutex_t endpoints_lock;
 	struct endpoint *endpoints;
 
+	pthread_rwlock_t face_lock; /* held while the face is called */
+	struct xmpp_face face;
+	bool has_face;
+
 	pthread_mutex_t pending_lock;
 	pthread_cond_t none_pending;
 	size_t pending;
@@ -60,6 +64,8 @@ static const struct xmpp_feature *const features[] = {
 	&feature_time,
 	&feature_pubsub,
 	&feature_pubsub_owner,
+	&feature_command,
+	&feature_vcard,
 };
 
 static _Atomic(struct xmpp_service *) current;
@@ -125,6 +131,37 @@ void service_pending(struct xmpp_service *service, bool more)
 		pthread_cond_broadcast(&service->none_pending);
 	}
 	pthread_mutex_unlock(&service->pending_lock);
+}
+
+/* --- The face -------------------------------------------------------------- */
+
+void xmpp_service_face(struct xmpp_service *service, const struct xmpp_face *face)
+{
+	pthread_rwlock_wrlock(&service->face_lock);
+	service->has_face = face != NULL;
+	service->face = face != NULL ? *face : (struct xmpp_face){ 0 };
+	pthread_rwlock_unlock(&service->face_lock);
+}
+
+const struct xmpp_face *service_face_hold(struct xmpp_service *service)
+{
+	pthread_rwlock_rdlock(&service->face_lock);
+	if (service->has_face) {
+		return &service->face;
+	}
+	pthread_rwlock_unlock(&service->face_lock);
+	return NULL;
+}
+
+void service_face_release(struct xmpp_service *service)
+{
+	pthread_rwlock_unlock(&service->face_lock);
+}
+
+bool service_operated(const struct xmpp_request *request)
+{
+	return !xylem_span_present(request->local) ||
+	       presence_shown(request->service->presence, request->local);
 }
 
 /* --- Who is asking -------------------------------------------------------- */
@@ -272,6 +309,23 @@ static bool has_content(const struct xml_node *message)
 	return xml_child(message, NULL, "body") != NULL;
 }
 
+/* Words to the domain or to a part are for the face. */
+static bool offer_face(const struct xmpp_request *request)
+{
+	struct xmpp_service *service = request->service;
+	bool taken = false;
+
+	if (request->admitted && service_operated(request)) {
+		const struct xmpp_face *face = service_face_hold(service);
+		if (face != NULL) {
+			taken = true;
+			face->message(face->context, request);
+			service_face_release(service);
+		}
+	}
+	return taken;
+}
+
 static void take_message(struct xmpp_request *request, int violation)
 {
 	struct xylem_span type = xml_attribute(request->iq, "type");
@@ -283,6 +337,9 @@ static void take_message(struct xmpp_request *request, int violation)
 	if (endpoint && request->entitled && offer_endpoint(request, violation)) {
 		return;
 	}
+	if (violation == 0 && !xylem_span_is(type, "headline") && offer_face(request)) {
+		return;
+	}
 	/* Receipts, chat states and the like are not worth an answer. */
 	if (violation != 0 || has_content(request->iq)) {
 		request_refuse(request,
@@ -292,26 +349,6 @@ static void take_message(struct xmpp_request *request, int violation)
 						   : "send messages to an endpoint of the bus, NAME@domain",
 					  NULL }
 				: &(struct stanza_error){ "auth", "forbidden", NULL, NULL });
-	}
-}
-
-/* --- Presence ------------------------------------------------------------- */
-
-static void take_presence(const struct xmpp_request *request)
-{
-	struct xmpp_service *service = request->service;
-	bool taken = false;
-
-	pthread_mutex_lock(&service->endpoints_lock);
-	struct endpoint *endpoint = xylem_span_present(request->local)
-					    ? endpoint_find(service, request->local)
-					    : NULL;
-	if (endpoint != NULL && endpoint->face.presence != NULL) {
-		taken = endpoint->face.presence(endpoint->face.context, request->iq);
-	}
-	pthread_mutex_unlock(&service->endpoints_lock);
-	if (!taken) {
-		presence_take(service->presence, request);
 	}
 }
 
@@ -350,13 +387,13 @@ static void on_stanza(void *context, const struct xml_node *stanza, int violatio
 	if (xml_is(stanza, NS_COMPONENT, "message")) {
 		take_message(&request, violation);
 	} else if (xml_is(stanza, NS_COMPONENT, "presence")) {
-		(void)offer_conversation(&request);
+		if (!offer_conversation(&request) && violation == 0) {
+			presence_take(service->presence, &request);
+		}
 	} else if (xml_is(stanza, NS_COMPONENT, "iq") && violation != 0) {
 		request_refuse_code(&request, violation, "the stanza exceeds a limit of the bus");
 	} else if (xml_is(stanza, NS_COMPONENT, "iq")) {
 		answer_iq(&request);
-	} else if (xml_is(stanza, NS_COMPONENT, "presence") && violation == 0) {
-		take_presence(&request);
 	}
 	xylem_arena_reset(service->arena);
 }
@@ -477,6 +514,7 @@ int xmpp_service_new(
 	service->magic = SERVICE_MAGIC;
 	service->started_us = clock_mono_us();
 	pthread_mutex_init(&service->endpoints_lock, NULL);
+	pthread_rwlock_init(&service->face_lock, NULL);
 	pthread_mutex_init(&service->pending_lock, NULL);
 	pthread_cond_init(&service->none_pending, NULL);
 	int error = make_parts(service, options, reason);
@@ -534,6 +572,7 @@ struct xmpp_service *xmpp_service_free(struct xmpp_service *service)
 	free(service->name);
 	free(service->version);
 	pthread_mutex_destroy(&service->endpoints_lock);
+	pthread_rwlock_destroy(&service->face_lock);
 	pthread_mutex_destroy(&service->pending_lock);
 	pthread_cond_destroy(&service->none_pending);
 	service->magic = 0;

@@ -67,11 +67,6 @@ struct xmpp_endpoint {
 	const char *const *features;
 	/* May this address (normalised, bare) see that the endpoint exists? NULL: those that the service admits. */
 	bool (*known)(void *context, const char *bare);
-	/*
-	 * A presence stanza to the endpoint, before anybody else looks at it. True: it was dealt with (a room's,
-	 * for one); false, or NULL: the service takes it as a person's (xmpp/presence.h).
-	 */
-	bool (*presence)(void *context, const struct xml_node *presence);
 	/* The link came up or went down. NULL: of no interest. */
 	void (*changed)(void *context, bool up, const char *why);
 	void *context;

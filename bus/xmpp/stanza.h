@@ -22,6 +22,7 @@
 #define NS_PUBSUB_ERRORS "http://jabber.org/protocol/pubsub#errors"
 #define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"
 #define NS_PUBSUB_METADATA "http://jabber.org/protocol/pubsub#meta-data"
+#define NS_COMMANDS "http://jabber.org/protocol/commands"
 #define NS_RECEIPTS "urn:xmpp:receipts"
 #define NS_DELAY "urn:xmpp:delay"
 #define NS_SID "urn:xmpp:sid:0"

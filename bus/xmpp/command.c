@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ad-hoc commands (XEP-0050) as this room knows them: where they are asked for,
+ * and their place in discovery. What a command is and does is the face's
+ * (xmpp/request.h), which is not there while the bus starts and stops.
+ */
+#include <xmpp/presence_body.h>
+
+static const struct stanza_error starting = { "wait", "resource-constraint",
+	"the bus is starting or stopping: try again", NULL };
+
+static void answer(const struct xmpp_request *request)
+{
+	if (!service_operated(request)) {
+		request_refuse(
+			request, &(struct stanza_error){ "cancel", "service-unavailable", NULL, NULL });
+		return;
+	}
+	if (!request->set) {
+		request_refuse_code(request, -XYLEM_E_INVALID, "a command is an IQ of type set");
+		return;
+	}
+	const struct xmpp_face *face = service_face_hold(request->service);
+	if (face == NULL) {
+		request_refuse(request, &starting);
+		return;
+	}
+	face->command(face->context, request);
+	service_face_release(request->service);
+}
+
+const struct xmpp_feature feature_command = {
+	.namespace = NS_COMMANDS, .name = "command", .endpoints = true, .answer = answer
+};
+
+/* --- Discovery --------------------------------------------------------------- */
+
+static void open_query(const struct xmpp_request *request, struct xylem_buffer *out, const char *namespace)
+{
+	stanza_result_open(out, request->iq);
+	xylem_buffer_format(out, "<query xmlns='%s'", namespace);
+	xml_write_attribute(out, "node", xml_attribute(request->payload, "node"));
+	xylem_buffer_byte(out, '>');
+}
+
+static void close_query(const struct xmpp_request *request, struct xylem_buffer *out)
+{
+	xylem_buffer_text(out, "</query>");
+	stanza_result_close(out);
+	request_answer(request, out);
+}
+
+static void write_info(const struct xmpp_request *request, const char *type, const char *name)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+
+	open_query(request, &out, NS_DISCO_INFO);
+	xylem_buffer_format(&out, "<identity category='automation' type='%s'", type);
+	xml_write_attribute(&out, "name", xylem_span_of(name));
+	xylem_buffer_text(&out, "/><feature var='" NS_DISCO_INFO "'/><feature var='" NS_COMMANDS
+				"'/><feature var='" NS_DATA "'/>");
+	close_query(request, &out);
+}
+
+bool command_info(const struct xmpp_request *request)
+{
+	struct xylem_span node = xml_attribute(request->payload, "node");
+	if (!service_operated(request) || !request->admitted) {
+		return false;
+	}
+	if (xylem_span_is(node, NS_COMMANDS)) {
+		write_info(request, "command-list", "Commands");
+		return true;
+	}
+	const struct xmpp_face *face = service_face_hold(request->service);
+	const char *name = face != NULL ? face->name(face->context, request, node) : NULL;
+	if (face != NULL) {
+		service_face_release(request->service);
+	}
+	if (name != NULL) {
+		write_info(request, "command-node", name);
+	}
+	return name != NULL;
+}
+
+bool command_items(const struct xmpp_request *request)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+	struct xylem_span node = xml_attribute(request->payload, "node");
+
+	if (!xylem_span_is(node, NS_COMMANDS) || !service_operated(request) || !request->admitted) {
+		return false;
+	}
+	open_query(request, &out, NS_DISCO_ITEMS);
+	const struct xmpp_face *face = service_face_hold(request->service);
+	if (face != NULL) {
+		face->list(face->context, request, &out);
+		service_face_release(request->service);
+	}
+	close_query(request, &out);
+	return true;
+}
