@@ -182,6 +182,12 @@ const struct config_view *config_view(const struct config *config);
 const struct config_connector *config_find_connector(const struct config_view *view, const char *name);
 const struct config_topic *config_find_topic(const struct config_view *view, const char *name);
 const struct config_route *config_find_route(const struct config_view *view, const char *name);
+/*
+ * Does the connector take messages in? One that stands under `to` and under no
+ * `from` is a destination only: a file that is written is not read back. One
+ * that no route names takes in, and what it takes is counted as unrouted.
+ */
+bool config_takes_in(const struct config_view *view, const char *connector);
 
 /* Who has this token (compared by SHA-256, in constant time); NULL: nobody. */
 const struct config_user *config_user_by_token(const struct config_view *view, struct xylem_span token);

@@ -141,3 +141,29 @@ const struct config_route *config_find_route(const struct config_view *view, con
 		       ? bsearch(name, view->routes, view->route_count, sizeof(*view->routes), by_name)
 		       : NULL;
 }
+
+static bool route_has_source(const struct config_route *route, const char *connector)
+{
+	for (size_t i = 0; i < route->from.n; i++) {
+		if (strcmp(route->from.items[i], connector) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool config_takes_in(const struct config_view *view, const char *connector)
+{
+	bool destination = false;
+	for (size_t i = 0; i < view->route_count; i++) {
+		const struct config_route *route = &view->routes[i];
+		if (route_has_source(route, connector)) {
+			return true;
+		}
+		for (size_t k = 0; k < route->lane_count; k++) {
+			const struct config_connector *to = route->lanes[k].connector;
+			destination |= to && strcmp(to->name, connector) == 0;
+		}
+	}
+	return !destination;
+}

@@ -20,7 +20,8 @@
 struct instances {
 	struct instance **items;
 	unsigned char (*hashes)[32];
-	bool *held; /* for a lane's backlog; the keeper's */
+	bool *held;    /* for a lane's backlog; the keeper's */
+	bool *sources; /* takes messages in (config_takes_in) */
 	size_t n;
 };
 
@@ -92,7 +93,7 @@ int instances_open(struct bus *bus, struct config *config, const struct instance
 void instances_finish(struct instances *instances);
 struct instance *instances_find(const struct instances *instances, const char *name);
 bool instances_has(const struct instances *instances, const struct instance *instance);
-/* Starts the sources that do not run yet. The first error is returned, the others are logged. */
+/* Starts the sources that do not run yet, and stops what is none any more. The first error is returned, the others are logged. */
 int instances_start(struct bus *bus, const struct instances *instances, struct xylem_reason *reason);
 void instances_stop(const struct instances *instances);
 void instances_hold(const struct instances *instances, bool hold);

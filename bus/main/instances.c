@@ -51,8 +51,11 @@ int instances_open(struct bus *bus, struct config *config, const struct instance
 	const struct config_view *view = config_view(config);
 	size_t n = view->connector_count;
 	struct instances instances = { calloc(n + 1, sizeof(*instances.items)),
-		calloc(n + 1, sizeof(*instances.hashes)), calloc(n + 1, sizeof(*instances.held)), 0 };
-	int error = instances.items && instances.hashes && instances.held ? 0 : -XYLEM_E_MEMORY;
+		calloc(n + 1, sizeof(*instances.hashes)), calloc(n + 1, sizeof(*instances.held)),
+		calloc(n + 1, sizeof(*instances.sources)), 0 };
+	int error = instances.items && instances.hashes && instances.held && instances.sources
+			    ? 0
+			    : -XYLEM_E_MEMORY;
 	for (; instances.n < n && !error; instances.n += !error) {
 		const struct config_connector *connector = &view->connectors[instances.n];
 		size_t old = kept(before, connector);
@@ -62,6 +65,7 @@ int instances_open(struct bus *bus, struct config *config, const struct instance
 		} else {
 			error = open_one(bus, config, connector, &instances.items[instances.n], reason);
 		}
+		instances.sources[instances.n] = config_takes_in(view, connector->name);
 		memcpy(instances.hashes[instances.n], connector->options_hash,
 			sizeof(connector->options_hash));
 	}
@@ -81,6 +85,7 @@ void instances_finish(struct instances *instances)
 	free(instances->items);
 	free(instances->hashes);
 	free(instances->held);
+	free(instances->sources);
 	*instances = (struct instances){ 0 };
 }
 
@@ -109,6 +114,10 @@ int instances_start(struct bus *bus, const struct instances *instances, struct x
 	int first = 0;
 	for (size_t i = 0; i < instances->n; i++) {
 		struct xylem_reason why = { "" };
+		if (!instances->sources[i]) {
+			instance_stop(instances->items[i]);
+			continue;
+		}
 		int error = instance_start(instances->items[i], bus->intake, &why);
 		if (!error) {
 			continue;

@@ -48,6 +48,30 @@ def webhook_to_file():
 
 
 @case
+def a_destination_is_not_read_back():
+    "a file that only routes write to takes nothing in; when a route reads it, it does; and no more when none does"
+    needs("file")
+    with Sink() as sink, Bus({"in": {"webhook": {"path": "/in", "id": "/data/id"}}, "out": {"http": {"url": sink.url}}}, {}) as bus:
+        bus.connectors["disk"] = {"file": {"path": str(bus.folder / "out.ndjson")}}
+        bus.routes["write"] = {"from": ["in"], "to": ["disk"]}
+        bus.write()
+        equal(bus.reload(), True, "reload")
+        sources = lambda: {c["name"]: c["source"] for c in bus.get("connectors")["connectors"]}  # noqa: E731
+        equal(sources(), {"in": True, "out": False, "disk": False}, "sources")
+        bus.post("/in", b'{"id":"1"}')
+        bus.wait_lane("write/disk", delivered=1, backlog=0)
+        bus.routes["read"] = {"from": ["disk"], "where": '.id == "1"', "to": ["out"]}
+        bus.write()
+        equal(bus.reload(), True, "reload")
+        equal(sources()["disk"], True, "disk is a source")
+        equal(sink.wait(1)[0].headers["ce-id"], "1", "what was written is read")
+        del bus.routes["read"]
+        bus.write()
+        equal(bus.reload(), True, "reload")
+        equal(sources()["disk"], False, "disk is a source")
+
+
+@case
 def found_after_a_restart():
     "a message that nobody took before a stop is delivered after the next start, once"
     with Sink() as sink:
