@@ -180,6 +180,7 @@ const char *xylem_failure_name(enum xylem_failure failure)
 		[XYLEM_FAILURE_BUSY] = "busy",
 		[XYLEM_FAILURE_WRONG] = "wrong",
 		[XYLEM_NOT_TRIED] = "not-tried",
+		[XYLEM_DISCARDED] = "discarded",
 	};
 	return (size_t)failure < COUNT(names) ? names[failure] : "unknown";
 }

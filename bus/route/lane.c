@@ -60,11 +60,9 @@ struct lane *lane_new(const struct lane_services *services, const struct lane_re
 	lane->condition = record->retired ? LANE_RETIRED : LANE_IDLE;
 	pthread_mutex_init(&lane->lock, NULL);
 	pthread_cond_init(&lane->idle, NULL);
-	for (int i = 0; i < 6; i++) {
+	for (int i = 0; i < 7; i++) {
 		lane->metric_attempts[i] = metric_series(METRIC_ATTEMPTS, record->route, record->destination,
-			i == XYLEM_DELIVERED   ? "none"
-			: i == XYLEM_NOT_TRIED ? "not-tried"
-					       : xylem_failure_name(i));
+			i == XYLEM_DELIVERED ? "none" : xylem_failure_name(i));
 	}
 	for (int i = 1; i < 7; i++) {
 		lane->metric_outcomes[i] = metric_series(

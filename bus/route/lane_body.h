@@ -117,7 +117,7 @@ struct lane {
 	int64_t oldest_us;
 
 	struct lane_counters counters;
-	struct metric *metric_delivered, *metric_attempts[6], *metric_end_to_end, *metric_outcomes[8];
+	struct metric *metric_delivered, *metric_attempts[7], *metric_end_to_end, *metric_outcomes[8];
 
 	struct lane_worker *workers;
 	size_t worker_count;

@@ -291,7 +291,8 @@ static void judge(
 	struct lane *lane, struct unit *unit, const struct xylem_result *result, int64_t now, int64_t wall_us)
 {
 	lane->counters.attempts++;
-	lane->counters.failed_attempts += result->failure != XYLEM_DELIVERED;
+	lane->counters.failed_attempts += result->failure != XYLEM_DELIVERED &&
+					  result->failure != XYLEM_DISCARDED;
 	metric_add(lane->metric_attempts[result->failure], 1);
 	switch (result->failure) {
 	case XYLEM_DELIVERED:
@@ -299,6 +300,11 @@ static void judge(
 		answered(lane);
 		unit->entry->handle = result->handle;
 		settle(lane, unit, lane->plan.on_delivery, wall_us);
+		return;
+	case XYLEM_DISCARDED:
+		unit->attempts++;
+		answered(lane);
+		settle(lane, unit, OUTCOME_DISCARDED, wall_us);
 		return;
 	case XYLEM_FAILURE_WRONG:
 		unit->attempts++;

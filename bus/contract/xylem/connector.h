@@ -40,6 +40,8 @@ enum xylem_failure {
 	XYLEM_FAILURE_WRONG,
 	/* Not tried, because an earlier one of this call failed (ORDERED sinks). Nothing is counted. */
 	XYLEM_NOT_TRIED,
+	/* Not sent, on purpose: an option of the connector says that such a message is not wanted. Settled as `discarded`. */
+	XYLEM_DISCARDED,
 };
 
 /* What became of one message of a deliver() call. Zeroed by the caller: delivered is 0. */

@@ -172,6 +172,7 @@ static void classes_have_names(void **state)
 	assert_string_equal(xylem_failure_name(XYLEM_FAILURE_BUSY), "busy");
 	assert_string_equal(xylem_failure_name(XYLEM_FAILURE_WRONG), "wrong");
 	assert_string_equal(xylem_failure_name(XYLEM_NOT_TRIED), "not-tried");
+	assert_string_equal(xylem_failure_name(XYLEM_DISCARDED), "discarded");
 	assert_string_equal(xylem_failure_name((enum xylem_failure)77), "unknown");
 }
 
