@@ -39,7 +39,7 @@ struct deferred *deferred_new(struct xmpp_service *service, const struct xml_nod
 		end = &deferred->attributes[i].next;
 		at += value.n;
 	}
-	service_pending(service, true);
+	xmpp_service_pending(service, true);
 	return deferred;
 }
 
@@ -51,7 +51,7 @@ void deferred_answer(struct deferred *deferred, struct xylem_buffer *out)
 		link_answer(xmpp_service_link(service), xylem_buffer_borrow(out));
 	}
 	free(deferred);
-	service_pending(service, false);
+	xmpp_service_pending(service, false);
 }
 
 void deferred_refuse(struct deferred *deferred, const struct stanza_error *error)

@@ -3,7 +3,8 @@
  * One deliver() call of a sink over the link.
  *
  * The first failure of a message is its result; a message is delivered when
- * every stanza sent for it was confirmed without an error. What is not
+ * every stanza sent for it was confirmed without an error, and every word that
+ * was expected from the other side has come. What is not
  * confirmed when the time is over is `busy` while the link stands (the server
  * may have it) and `down` when it does not.
  *
@@ -23,8 +24,10 @@
 struct slot {
 	struct delivery *delivery;
 	struct xylem_result result;
-	size_t waiting;
-	bool person; /* sent to an address with a local part */
+	size_t waiting;          /* for the server */
+	size_t expected;         /* words of the other side */
+	const char *code, *text; /* when they do not come */
+	enum delivery_to whose;
 };
 
 struct delivery {
@@ -38,7 +41,7 @@ struct delivery {
 	pthread_cond_t changed;
 	struct slot *slots;
 	size_t n, room;
-	size_t waiting; /* of all slots */
+	size_t waiting, expected; /* of all slots */
 };
 
 struct delivery *delivery_new(const struct delivery_carrier *carrier, void *link)
@@ -81,7 +84,7 @@ int delivery_begin(struct delivery *delivery, size_t n, int64_t deadline_mono_us
 		delivery->slots[i] = (struct slot){ .delivery = delivery };
 	}
 	delivery->n = n;
-	delivery->waiting = 0;
+	delivery->waiting = delivery->expected = 0;
 	delivery->sent = false;
 	delivery->deadline_us = deadline_mono_us;
 	atomic_store(&delivery->interrupted, false);
@@ -104,18 +107,36 @@ static void fail(struct slot *slot, enum xylem_failure failure, const char *code
 	if (slot->result.failure == XYLEM_DELIVERED) {
 		xylem_result_fail(&slot->result, failure, code, "%s", text);
 	}
+	/* Nothing more is expected of it. */
+	slot->delivery->expected -= slot->expected;
+	slot->expected = 0;
 }
 
-/*
- * A domain that is unavailable is down. An account that is, most likely does
- * not exist, or its server stores nothing: nobody waits for it for ever.
- */
+/* `not-acceptable` and `item-not-found` from a room: whoever asks is not in it (XEP-0045, 7.4). */
+static bool left_room(const char *condition)
+{
+	return strcmp(condition, "not-acceptable") == 0 || strcmp(condition, "item-not-found") == 0 ||
+	       strcmp(condition, "service-unavailable") == 0;
+}
+
 static enum xylem_failure failure_of(const struct slot *slot, const struct link_outcome *outcome)
 {
-	if (slot->person && strcmp(outcome->condition, "service-unavailable") == 0) {
-		return XYLEM_FAILURE_BUSY;
+	enum xylem_failure failure = xylem_failure_of_xmpp(outcome->type, outcome->condition);
+	bool unavailable = strcmp(outcome->condition, "service-unavailable") == 0;
+
+	switch (slot->whose) {
+	case DELIVERY_DOMAIN:
+		return failure;
+	case DELIVERY_PERSON:
+		return unavailable ? XYLEM_FAILURE_BUSY : failure;
+	case DELIVERY_ROOM:
+		return left_room(outcome->condition) ? XYLEM_FAILURE_DOWN : failure;
+	case DELIVERY_FOUND:
+		break;
 	}
-	return xylem_failure_of_xmpp(outcome->type, outcome->condition);
+	return failure == XYLEM_FAILURE_DOWN            ? XYLEM_FAILURE_BUSY
+	       : failure == XYLEM_FAILURE_MISCONFIGURED ? XYLEM_FAILURE_WRONG
+							: failure;
 }
 
 static void judge(struct slot *slot, const struct link_outcome *outcome)
@@ -145,7 +166,42 @@ static void confirmed(void *context, const struct link_outcome *outcome)
 	pthread_mutex_lock(&delivery->lock);
 	judge(slot, outcome);
 	slot->waiting--;
-	if (--delivery->waiting == 0) {
+	if (--delivery->waiting == 0 || delivery->expected == 0) {
+		pthread_cond_broadcast(&delivery->changed);
+	}
+	pthread_mutex_unlock(&delivery->lock);
+}
+
+void delivery_expect(struct delivery *delivery, size_t i, const char *code, const char *text)
+{
+	struct slot *slot = &delivery->slots[i];
+
+	pthread_mutex_lock(&delivery->lock);
+	if (slot->result.failure == XYLEM_DELIVERED) {
+		slot->code = code;
+		slot->text = text;
+		slot->expected++;
+		delivery->expected++;
+	}
+	pthread_mutex_unlock(&delivery->lock);
+}
+
+void delivery_refused(struct delivery *delivery, size_t i, const struct link_outcome *outcome)
+{
+	pthread_mutex_lock(&delivery->lock);
+	if (i < delivery->n && delivery->slots[i].expected > 0) {
+		judge(&delivery->slots[i], outcome);
+		pthread_cond_broadcast(&delivery->changed);
+	}
+	pthread_mutex_unlock(&delivery->lock);
+}
+
+void delivery_met(struct delivery *delivery, size_t i)
+{
+	pthread_mutex_lock(&delivery->lock);
+	if (i < delivery->n && delivery->slots[i].expected > 0) {
+		delivery->slots[i].expected--;
+		delivery->expected--;
 		pthread_cond_broadcast(&delivery->changed);
 	}
 	pthread_mutex_unlock(&delivery->lock);
@@ -186,13 +242,15 @@ static int send_or_wait(struct delivery *delivery, struct xylem_span stanza, con
 	return error;
 }
 
-bool delivery_send(
-	struct delivery *delivery, size_t i, struct xylem_span stanza, const char *id, const char *to)
+bool delivery_send(struct delivery *delivery, size_t i, struct xylem_span stanza, const char *id,
+	const char *to, enum delivery_to whose)
 {
 	struct outbox_track track = { id, to, confirmed, &delivery->slots[i] };
 	struct xylem_reason reason = { "" };
 
-	delivery->slots[i].person = strchr(to, '@') != NULL;
+	if (whose > delivery->slots[i].whose) {
+		delivery->slots[i].whose = whose;
+	}
 	count(delivery, i, true);
 	int error = send_or_wait(delivery, stanza, &track, &reason);
 	if (error == 0) {
@@ -216,7 +274,7 @@ static void await(struct delivery *delivery)
 	struct timespec until = clock_timespec(delivery->deadline_us);
 
 	pthread_mutex_lock(&delivery->lock);
-	while (delivery->waiting > 0 && !atomic_load(&delivery->interrupted) &&
+	while (delivery->waiting + delivery->expected > 0 && !atomic_load(&delivery->interrupted) &&
 		clock_mono_us() < delivery->deadline_us) {
 		pthread_cond_clockwait(&delivery->changed, &delivery->lock, CLOCK_MONOTONIC, &until);
 	}
@@ -230,12 +288,14 @@ static void give_up(struct delivery *delivery, struct slot *slot)
 	delivery->carrier->forget(delivery->link, slot);
 	bool up = delivery->carrier->up(delivery->link, why);
 	pthread_mutex_lock(&delivery->lock);
-	if (slot->waiting > 0 && atomic_load(&delivery->interrupted)) {
+	if (slot->waiting + slot->expected > 0 && atomic_load(&delivery->interrupted)) {
 		fail(slot, XYLEM_FAILURE_DOWN, "interrupted", "stopped before the server confirmed it");
 	} else if (slot->waiting > 0 && up) {
 		fail(slot, XYLEM_FAILURE_BUSY, "xmpp-timeout", "the server did not confirm it in time");
 	} else if (slot->waiting > 0) {
 		fail(slot, XYLEM_FAILURE_DOWN, "xmpp-link", why);
+	} else if (slot->expected > 0) {
+		fail(slot, XYLEM_FAILURE_BUSY, slot->code, slot->text);
 	}
 	delivery->waiting -= slot->waiting;
 	slot->waiting = 0;
@@ -245,7 +305,7 @@ static void give_up(struct delivery *delivery, struct slot *slot)
 static bool waits(struct delivery *delivery, const struct slot *slot)
 {
 	pthread_mutex_lock(&delivery->lock);
-	bool result = slot->waiting > 0;
+	bool result = slot->waiting + slot->expected > 0;
 	pthread_mutex_unlock(&delivery->lock);
 	return result;
 }

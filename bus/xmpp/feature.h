@@ -62,9 +62,6 @@ bool command_items(const struct xmpp_request *request);
 struct presence;
 struct presence *service_presence(const struct xmpp_service *service);
 
-/* Counts what is deferred, up or down. */
-void service_pending(struct xmpp_service *service, bool more);
-
 /* Notifications (pubsub_event.c). */
 struct event_outlet;
 struct event_outlet *event_outlet_new(struct link *link);

@@ -69,7 +69,7 @@ static void welcome_done(void *context, int error)
 		answer_type(presence, "subscribe", welcome->local, welcome->jid);
 	}
 	free(welcome);
-	service_pending(presence->service, false);
+	xmpp_service_pending(presence->service, false);
 }
 
 static struct welcome *welcome_new(struct presence *presence, const char *local, const char *jid)
@@ -80,7 +80,7 @@ static struct welcome *welcome_new(struct presence *presence, const char *local,
 		memcpy(welcome->local, local, n);
 		welcome->jid = memcpy(welcome->local + n, jid, m);
 		welcome->presence = presence;
-		service_pending(presence->service, true);
+		xmpp_service_pending(presence->service, true);
 	}
 	return welcome;
 }

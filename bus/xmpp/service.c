@@ -123,7 +123,7 @@ void request_refuse_code(const struct xmpp_request *request, int code, const cha
 	request_refuse(request, &(struct stanza_error){ row->xmpp_type, row->xmpp_condition, text, NULL });
 }
 
-void service_pending(struct xmpp_service *service, bool more)
+void xmpp_service_pending(struct xmpp_service *service, bool more)
 {
 	pthread_mutex_lock(&service->pending_lock);
 	service->pending += more ? 1 : (size_t)-1;

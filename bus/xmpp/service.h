@@ -89,6 +89,9 @@ bool xmpp_service_admits(struct xmpp_service *service, const char *bare);
 /* The role of the user with this address; ROLE_NONE: a stranger or only allowed. */
 enum config_role xmpp_service_role(struct xmpp_service *service, const char *bare);
 
+/* Counts what is to be answered later, up or down: xmpp_service_stop() waits for it. */
+void xmpp_service_pending(struct xmpp_service *service, bool more);
+
 int64_t xmpp_service_uptime_us(struct xmpp_service *service);
 
 #endif
