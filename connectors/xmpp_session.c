@@ -3,26 +3,22 @@
  * An account's connection, on libstrophe.
  *
  * libstrophe is not thread-safe and watches its sockets by select(): its
- * context belongs to one thread here, and the socket is moved to a low
- * descriptor number that was reserved when the connector was opened, because a
- * number of 1024 or more ends the process. It sends from a queue of its own
+ * context belongs to one thread here. It sends from a queue of its own
  * that cannot be bounded by bytes: what waits stays in our outbox, and
  * libstrophe is given at most 64 KiB at a time, the next when the last is out.
  *
- * Each connection is made anew (xmpp_conn_t), so that nothing of a dead one is
- * left: what was not confirmed is in our outbox and is sent again.
+ * Each connection is made anew (xmpp_conn_t). It is given the stream management
+ * state (XEP-0198) of the one before, so that the server keeps what comes in
+ * during a break; what was not confirmed by a ping is in our outbox and is sent
+ * again, resumed or not.
  *
  * The rule not to break: libstrophe is called on the session's thread only.
  */
-#include "xmpp_session.h"
+#include <connectors/xmpp_session_body.h>
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,400 +26,18 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/select.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <base/clock.h>
 #include <base/jid.h>
-#include <xylem/log.h>
-#include <xmpp/outbox.h>
-#include <xmpp/xml.h>
 
-#define SESSION_MAGIC 0x73657373U
-#define SECOND_US ((int64_t)1000000)
-#define PIECE ((size_t)64 * 1024)
-#define STANZA_MOST ((size_t)256 * 1024)
-#define QUEUE_HIGH ((size_t)1 << 20)
 #define BARRIER_US (20 * SECOND_US)
-/*
- * Debian's expat puts off parsing a tag that came in two reads until more comes, and libstrophe cannot
- * tell it not to: a ping's answer brings what is stuck.
- */
-#define IDLE_US (15 * SECOND_US)
 #define LOGIN_US (30 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 2)
 #define BACKOFF_MAX_US (60 * SECOND_US)
 #define READS 8 /* of 4 KiB each: libstrophe reads no more at once */
 
-struct session {
-	uint32_t magic;
-	char *jid, *domain, *host, *ca, *password;
-	unsigned short port;
-	struct session_options options;
-	pthread_t thread;
-	bool started;
-	int wake_fd;
-
-	pthread_mutex_t lock;
-	pthread_cond_t room, quiet;
-	struct outbox *outbox;
-	bool up, stopping, flush;
-	char why[256];
-	const void *calling;
-
-	/* The session's thread only. */
-	int low_fd; /* reserved; -1: the connection has it */
-	int fd;
-	xmpp_log_t log;
-	xmpp_ctx_t *ctx;
-	xmpp_conn_t *conn;
-	struct xylem_buffer piece;
-	bool ended;
-	bool logged_in;
-	int64_t backoff_us, began_us, heard_us, barrier_us;
-	uint64_t pings;
-	char barrier_id[32];
-	char blame[40];
-	char hint[200]; /* the last error that libstrophe logged */
-};
-
-static void wake(struct session *session)
-{
-	uint64_t one = 1;
-	(void)!write(session->wake_fd, &one, sizeof(one));
-}
-
-/* --- libstrophe's corners --------------------------------------------------- */
-
-static void on_log(void *context, xmpp_log_level_t level, const char *area, const char *text)
-{
-	struct session *session = context;
-	/* The first says most: later ones tell what followed from it. */
-	if (level >= XMPP_LEVEL_ERROR && session->hint[0] == '\0') {
-		snprintf(session->hint, sizeof(session->hint), "%s", text);
-	}
-}
-
-static pthread_once_t library_once = PTHREAD_ONCE_INIT;
-
-/* The parser keeps the allocator of the first context for ever: give it one that is never freed. */
-static void library_start(void)
-{
-	xmpp_initialize();
-	xmpp_ctx_t *lasting = xmpp_ctx_new(NULL, NULL);
-	xmpp_conn_t *conn = lasting == NULL ? NULL : xmpp_conn_new(lasting);
-	if (conn != NULL) {
-		xmpp_conn_release(conn);
-	}
-}
-
-static bool reserve_low(struct session *session)
-{
-	if (session->low_fd < 0) {
-		int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		session->low_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (fd >= 0) {
-			close(fd);
-		}
-	}
-	if (session->low_fd >= FD_SETSIZE) {
-		close(session->low_fd);
-		session->low_fd = -1;
-	}
-	return session->low_fd >= 0;
-}
-
-/* The callbacks below get no context; a session's thread has but one. */
-static __thread struct session *session_here;
-
-static int on_bad_certificate(const xmpp_tlscert_t *certificate, const char *const why)
-{
-	snprintf(session_here->hint, sizeof(session_here->hint),
-		"the server's certificate is not to be trusted: %s", why);
-	return 0;
-}
-
-/* Before connect(): the socket takes the place of the reserved descriptor, in one step. */
-static int on_socket(xmpp_conn_t *conn, void *pointer)
-{
-	struct session *session = session_here;
-	int *fd = pointer, one = 1;
-
-	if (!reserve_low(session) || dup3(*fd, session->low_fd, O_CLOEXEC) < 0) {
-		snprintf(session->hint, sizeof(session->hint),
-			"no descriptor below %d is left for the connection", FD_SETSIZE);
-		return -1;
-	}
-	close(*fd);
-	*fd = session->low_fd;
-	session->fd = session->low_fd;
-	session->low_fd = -1;
-	(void)setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	return xmpp_sockopt_cb_keepalive(conn, pointer);
-}
-
-/* --- Sending, from any thread ------------------------------------------------ */
-
-static bool has_room(const struct session *session)
-{
-	return outbox_held_bytes(session->outbox) < QUEUE_HIGH;
-}
-
-static int may_send(const struct session *session)
-{
-	return session->stopping    ? -XYLEM_E_STOPPING
-	       : !session->up       ? -XYLEM_E_UNREACHABLE
-	       : !has_room(session) ? -XYLEM_E_BUSY
-				    : 0;
-}
-
-static int carrier_send(
-	void *link, struct xylem_span stanza, const struct outbox_track *track, struct xylem_reason *reason)
-{
-	struct session *session = link;
-	size_t at;
-
-	if (stanza.n > STANZA_MOST || !xml_check(stanza, &at)) {
-		bool large = stanza.n > STANZA_MOST;
-		xylem_reason_set(
-			reason, large ? "a stanza of more than 256 KiB"
-				      : "the message has a byte that is no character of XML 1.0 in UTF-8");
-		return large ? -XYLEM_E_TOO_LARGE : -XYLEM_E_INVALID;
-	}
-	pthread_mutex_lock(&session->lock);
-	int error = may_send(session);
-	if (error == 0) {
-		error = outbox_add(session->outbox, stanza, track);
-	} else {
-		xylem_reason_set(reason, "%s: %s", session->jid,
-			session->up ? xylem_error_row(error)->text : session->why);
-	}
-	pthread_mutex_unlock(&session->lock);
-	wake(session);
-	return error;
-}
-
-static void carrier_flush(void *link)
-{
-	struct session *session = link;
-
-	pthread_mutex_lock(&session->lock);
-	session->flush = true;
-	pthread_mutex_unlock(&session->lock);
-	wake(session);
-}
-
-static int carrier_wait_room(void *link, int64_t deadline_mono_us, const _Atomic bool *interrupted)
-{
-	struct session *session = link;
-	int error;
-
-	pthread_mutex_lock(&session->lock);
-	while ((error = may_send(session)) == -XYLEM_E_BUSY) {
-		int64_t now = clock_mono_us();
-		if (atomic_load(interrupted) || now >= deadline_mono_us) {
-			error = now >= deadline_mono_us ? -XYLEM_E_TIMEOUT : -XYLEM_E_INTERRUPTED;
-			break;
-		}
-		int64_t until = now + SECOND_US / 20 < deadline_mono_us ? now + SECOND_US / 20
-									: deadline_mono_us;
-		struct timespec ts = clock_timespec(until);
-		pthread_cond_clockwait(&session->room, &session->lock, CLOCK_MONOTONIC, &ts);
-	}
-	pthread_mutex_unlock(&session->lock);
-	return error;
-}
-
-static void carrier_forget(void *link, const void *context)
-{
-	struct session *session = link;
-
-	pthread_mutex_lock(&session->lock);
-	outbox_forget(session->outbox, context);
-	while (session->calling == context) {
-		pthread_cond_wait(&session->quiet, &session->lock);
-	}
-	pthread_mutex_unlock(&session->lock);
-}
-
-bool session_up(struct session *session, char ret_why[256])
-{
-	pthread_mutex_lock(&session->lock);
-	bool up = session->up;
-	memcpy(ret_why, session->why, sizeof(session->why));
-	pthread_mutex_unlock(&session->lock);
-	return up;
-}
-
-static bool carrier_up(void *link, char ret_why[256])
-{
-	return session_up(link, ret_why);
-}
-
-const struct delivery_carrier session_carrier = { carrier_send, carrier_flush, carrier_wait_room,
-	carrier_forget, carrier_up };
-
-void session_post(struct session *session, struct xylem_span stanza)
-{
-	size_t at;
-
-	pthread_mutex_lock(&session->lock);
-	if (session->up && xml_check(stanza, &at) && outbox_queued_bytes(session->outbox) < 2 * QUEUE_HIGH) {
-		/* Without memory an answer is lost, as it is by a broken connection: its receiver asks again. */
-		(void)outbox_add(session->outbox, stanza, NULL);
-	}
-	pthread_mutex_unlock(&session->lock);
-	wake(session);
-}
-
-/* --- Confirmations ----------------------------------------------------------- */
-
-static void settle(struct session *session)
-{
-	link_confirmed done;
-	void *context;
-	struct link_outcome outcome;
-
-	pthread_mutex_lock(&session->lock);
-	while (outbox_settled(session->outbox, &done, &context, &outcome)) {
-		session->calling = context;
-		pthread_mutex_unlock(&session->lock);
-		done(context, &outcome);
-		pthread_mutex_lock(&session->lock);
-		session->calling = NULL;
-		pthread_cond_broadcast(&session->quiet);
-	}
-	pthread_cond_broadcast(&session->room);
-	pthread_mutex_unlock(&session->lock);
-}
-
-/* Under the lock. */
-static void barrier_consider(struct session *session, int64_t now)
-{
-	char iq[160 + JID_SIZE];
-	bool due = outbox_barrier_due(
-		session->outbox); /* deliveries flush: something tracked asks for it at once */
-	bool idle = now - session->heard_us >= IDLE_US;
-
-	if (outbox_barrier_out(session->outbox) || !(due || idle)) {
-		return;
-	}
-	snprintf(session->barrier_id, sizeof(session->barrier_id), "xylem-%llu",
-		(unsigned long long)++session->pings);
-	snprintf(iq, sizeof(iq), "<iq type='get' id='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
-		session->barrier_id, session->domain);
-	if (outbox_barrier(session->outbox, xylem_span_of(iq)) == 0) {
-		session->barrier_us = now;
-		session->flush = false;
-	}
-}
-
-static bool is_barrier(const struct session *session, xmpp_stanza_t *iq)
-{
-	const char *id = xmpp_stanza_get_id(iq), *type = xmpp_stanza_get_type(iq);
-	return id != NULL && type != NULL && session->barrier_id[0] != '\0' &&
-	       strcmp(id, session->barrier_id) == 0 &&
-	       (strcmp(type, "result") == 0 || strcmp(type, "error") == 0);
-}
-
-static void answer_iq(struct session *session, xmpp_stanza_t *iq)
-{
-	const char *id = xmpp_stanza_get_id(iq), *from = xmpp_stanza_get_from(iq),
-		   *type = xmpp_stanza_get_type(iq);
-	bool asks = type != NULL && (strcmp(type, "get") == 0 || strcmp(type, "set") == 0);
-	if (!asks || id == NULL) {
-		return;
-	}
-	bool ping = strcmp(type, "get") == 0 && xmpp_stanza_get_child_by_ns(iq, "urn:xmpp:ping") != NULL;
-	XYLEM_BUFFER_SCOPED out = { 0 };
-	xylem_buffer_format(&out, "<iq type='%s'", ping ? "result" : "error");
-	xml_write_attribute(&out, "id", xylem_span_of(id));
-	xml_write_attribute(&out, "to", xylem_span_of(from));
-	xylem_buffer_text(&out, ping ? "/>"
-				     : "><error type='cancel'><service-unavailable "
-				       "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>");
-	if (!xylem_buffer_failed(&out)) {
-		session_post(session, xylem_buffer_borrow(&out));
-	}
-}
-
-static int on_iq(xmpp_conn_t *conn, xmpp_stanza_t *iq, void *context)
-{
-	struct session *session = context;
-
-	session->heard_us = clock_mono_us();
-	if (is_barrier(session, iq)) {
-		session->barrier_id[0] = '\0';
-		pthread_mutex_lock(&session->lock);
-		outbox_barrier_back(session->outbox);
-		pthread_mutex_unlock(&session->lock);
-		settle(session);
-	} else {
-		answer_iq(session, iq);
-	}
-	return 1;
-}
-
-/* --- Coming in --------------------------------------------------------------- */
-
-static void message_refused(struct session *session, xmpp_stanza_t *message)
-{
-	const char *id = xmpp_stanza_get_id(message), *from = xmpp_stanza_get_from(message);
-	xmpp_stanza_t *error = xmpp_stanza_get_child_by_name(message, "error");
-	const char *type = error == NULL ? NULL : xmpp_stanza_get_type(error), *condition = NULL;
-	char *text = NULL;
-
-	for (xmpp_stanza_t *c = error == NULL ? NULL : xmpp_stanza_get_children(error); c != NULL;
-		c = xmpp_stanza_get_next(c)) {
-		const char *name = xmpp_stanza_get_name(c);
-		if (name != NULL && strcmp(name, "text") == 0) {
-			text = xmpp_stanza_get_text(c);
-		} else if (name != NULL && condition == NULL) {
-			condition = name;
-		}
-	}
-	pthread_mutex_lock(&session->lock);
-	outbox_refused(session->outbox, xylem_span_of(id), xylem_span_of(from), xylem_span_of(type),
-		xylem_span_of(condition), xylem_span_of(text));
-	pthread_mutex_unlock(&session->lock);
-	if (text != NULL) {
-		xmpp_free(session->ctx, text);
-	}
-}
-
-static int on_message(xmpp_conn_t *conn, xmpp_stanza_t *message, void *context)
-{
-	struct session *session = context;
-	const char *type = xmpp_stanza_get_type(message);
-
-	session->heard_us = clock_mono_us();
-	if (type != NULL && strcmp(type, "error") == 0) {
-		message_refused(session, message);
-	} else {
-		session->options.message(session->options.context, message);
-	}
-	return 1;
-}
-
 /* --- Up and down ------------------------------------------------------------- */
-
-static void went_up(struct session *session)
-{
-	char presence[80];
-
-	session->logged_in = true;
-	session->heard_us = clock_mono_us();
-	snprintf(presence, sizeof(presence), "<presence><priority>%lld</priority></presence>",
-		(long long)session->options.priority);
-	xmpp_handler_add(session->conn, on_message, NULL, "message", NULL, session);
-	xmpp_handler_add(session->conn, on_iq, NULL, "iq", NULL, session);
-	xmpp_send_raw(session->conn, presence, strlen(presence));
-	pthread_mutex_lock(&session->lock);
-	session->up = true;
-	session->why[0] = '\0';
-	pthread_mutex_unlock(&session->lock);
-	session->options.changed(session->options.context, true, "");
-}
 
 static const char *stream_condition(xmpp_error_type_t type)
 {
@@ -453,7 +67,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 	struct session *session = context;
 
 	if (event == XMPP_CONN_CONNECT) {
-		went_up(session);
+		session_went_up(session);
 		return;
 	}
 	if (event != XMPP_CONN_DISCONNECT && event != XMPP_CONN_FAIL) {
@@ -511,9 +125,9 @@ static bool push(struct session *session)
 		return false;
 	}
 	pthread_mutex_lock(&session->lock);
-	barrier_consider(session, clock_mono_us());
+	session_barrier(session, clock_mono_us());
 	gather(session);
-	if (has_room(session)) {
+	if (session_has_room(session)) {
 		pthread_cond_broadcast(&session->room);
 	}
 	pthread_mutex_unlock(&session->lock);
@@ -562,6 +176,7 @@ static void run_connection(struct session *session)
 		}
 		bool more = push(session);
 		check_time(session);
+		session_expire(session, clock_mono_us(), false);
 		pthread_mutex_lock(&session->lock);
 		/* libstrophe does not say when its queue has drained: look again soon while something is out. */
 		bool busy = !session->logged_in || outbox_unconfirmed(session->outbox) > 0 ||
@@ -601,15 +216,17 @@ static long flags_of(const struct session *session)
 
 static bool connect_now(struct session *session)
 {
-	session->ended = false;
-	session->logged_in = false;
+	session->ended = session->logged_in = session->resumed = false;
 	session->hint[0] = session->blame[0] = session->barrier_id[0] = '\0';
 	session->began_us = clock_mono_us();
-	session->conn = reserve_low(session) ? xmpp_conn_new(session->ctx) : NULL;
+	session->conn = session_reserve_low(session) ? xmpp_conn_new(session->ctx) : NULL;
 	if (session->conn == NULL) {
 		snprintf(session->hint, sizeof(session->hint), "out of memory or of descriptors below %d",
 			FD_SETSIZE);
 		return false;
+	}
+	if (session->kept != NULL && xmpp_conn_set_sm_state(session->conn, session->kept) == XMPP_EOK) {
+		session->kept = NULL;
 	}
 	char full[JID_SIZE + 256];
 	snprintf(full, sizeof(full), "%s/%s", session->jid, session->options.resource);
@@ -619,8 +236,8 @@ static bool connect_now(struct session *session)
 		xmpp_conn_set_cafile(session->conn, session->ca);
 	}
 	(void)xmpp_conn_set_flags(session->conn, flags_of(session));
-	xmpp_conn_set_sockopt_callback(session->conn, on_socket);
-	xmpp_conn_set_certfail_handler(session->conn, on_bad_certificate);
+	xmpp_conn_set_sockopt_callback(session->conn, session_socket);
+	xmpp_conn_set_certfail_handler(session->conn, session_bad_certificate);
 	int error = xmpp_connect_client(session->conn, session->host, session->port, on_connection, session);
 	if (error != XMPP_EOK && session->hint[0] == '\0') {
 		snprintf(session->hint, sizeof(session->hint), "cannot connect");
@@ -631,18 +248,21 @@ static bool connect_now(struct session *session)
 static void end_connection(struct session *session)
 {
 	if (session->conn != NULL) {
+		session->kept = session->ended ? xmpp_conn_get_sm_state(session->conn) : NULL;
 		xmpp_conn_release(session->conn);
 		session->conn = NULL;
 	}
+	session_expire(session, 0, true);
+	roster_down(session->roster);
 	session->fd = -1;
-	(void)reserve_low(session);
+	(void)session_reserve_low(session);
 	pthread_mutex_lock(&session->lock);
 	session->up = false;
 	snprintf(session->why, sizeof(session->why), "%s", session->hint);
 	outbox_restart(session->outbox, session->blame[0] != '\0' ? session->blame : NULL);
 	pthread_cond_broadcast(&session->room);
 	pthread_mutex_unlock(&session->lock);
-	settle(session);
+	session_settle(session);
 }
 
 static void rest(struct session *session)
@@ -665,7 +285,7 @@ static void *run(void *context)
 	struct session *session = context;
 	assert(session->magic == SESSION_MAGIC);
 
-	session_here = session;
+	session_here(session);
 	while (!stopping(session)) {
 		if (connect_now(session)) {
 			run_connection(session);
@@ -682,7 +302,7 @@ static void *run(void *context)
 	pthread_mutex_lock(&session->lock);
 	outbox_abandon(session->outbox, -XYLEM_E_STOPPING);
 	pthread_mutex_unlock(&session->lock);
-	settle(session);
+	session_settle(session);
 	return NULL;
 }
 
@@ -716,11 +336,14 @@ static bool copy_options(struct session *session, const struct session_options *
 
 static bool make_parts(struct session *session)
 {
-	session->log = (xmpp_log_t){ .handler = on_log, .userdata = session };
+	session->log = (xmpp_log_t){ .handler = session_log, .userdata = session };
 	session->ctx = xmpp_ctx_new(NULL, &session->log);
 	session->outbox = outbox_new();
+	session->arena = xylem_arena_new((size_t)16 << 20);
+	session->roster = roster_new(session);
 	session->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	return session->ctx != NULL && session->outbox != NULL && session->wake_fd >= 0;
+	return session->ctx != NULL && session->outbox != NULL && session->arena != NULL &&
+	       session->roster != NULL && session->wake_fd >= 0;
 }
 
 int session_new(
@@ -730,7 +353,7 @@ int session_new(
 	if (session == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
-	pthread_once(&library_once, library_start);
+	session_library();
 	session->magic = SESSION_MAGIC;
 	session->low_fd = session->fd = session->wake_fd = -1;
 	pthread_mutex_init(&session->lock, NULL);
@@ -742,7 +365,7 @@ int session_new(
 		xylem_reason_set(reason, "out of memory or descriptors");
 		return -XYLEM_E_MEMORY;
 	}
-	if (!reserve_low(session)) {
+	if (!session_reserve_low(session)) {
 		session_free(session);
 		xylem_reason_set(reason, "no descriptor below %d is left: libstrophe cannot use higher ones",
 			FD_SETSIZE);
@@ -777,7 +400,7 @@ void session_stop(struct session *session)
 	session->stopping = true;
 	pthread_cond_broadcast(&session->room);
 	pthread_mutex_unlock(&session->lock);
-	wake(session);
+	session_wake(session);
 	pthread_join(session->thread, NULL);
 	session->started = false;
 }
@@ -797,6 +420,11 @@ struct session *session_free(struct session *session)
 	assert(session->magic == SESSION_MAGIC);
 	session_stop(session);
 	outbox_free(session->outbox);
+	roster_free(session->roster);
+	xylem_arena_free(session->arena);
+	if (session->kept != NULL) {
+		xmpp_free_sm_state(session->kept);
+	}
 	if (session->ctx != NULL) {
 		xmpp_ctx_free(session->ctx);
 	}

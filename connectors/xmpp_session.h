@@ -4,13 +4,14 @@
 
 #include <strophe.h>
 
-#include <xmpp/delivery.h>
+#include <connectors/xmpp_endpoint.h>
 
 /*
  * An ordinary account's connection to its server, on libstrophe: one thread,
  * one context, reconnecting by itself. The thread owns everything of libstrophe;
  * others put stanzas into the outbox. Confirmation: a ping to the account's
- * server, as on the component link.
+ * server, as on the component link. Stanzas are trees in the namespace
+ * NS_COMPONENT, as there; libstrophe has changed foreign XML in them.
  */
 struct session;
 
@@ -23,8 +24,14 @@ struct session_options {
 	bool insecure_skip_verify;
 	bool plaintext;
 	int64_t priority;
-	/* On the session's thread; the stanza is valid until it returns. */
-	void (*message)(void *context, xmpp_stanza_t *message);
+	/*
+	 * On the session's thread; the stanza is valid until they return. A message or an IQ set; false:
+	 * nobody's. And what belongs to a conversation: asked first.
+	 */
+	bool (*stanza)(void *context, const struct xml_node *stanza);
+	bool (*conversation)(void *context, const struct xml_node *stanza);
+	/* May this address see our presence, and is asked for its own? */
+	bool (*friend)(void *context, const char *bare);
 	void (*changed)(void *context, bool up, const char *why);
 	void *context;
 };
@@ -32,6 +39,8 @@ struct session_options {
 /* Copies what it needs. -XYLEM_E_MEMORY, -XYLEM_E_LIMIT (no descriptor below 1024 is left). */
 int session_new(
 	struct session **ret_session, const struct session_options *options, struct xylem_reason *reason);
+/* Features beside the common ones, ended by NULL; they stay as long as the session. Before session_start(). */
+void session_announce(struct session *session, const char *const *features);
 int session_start(struct session *session, struct xylem_reason *reason);
 /* Sends what is queued (at most 2 s), logs out, ends the thread. */
 void session_stop(struct session *session);
@@ -39,6 +48,12 @@ struct session *session_free(struct session *session);
 
 /* Sends once, without confirmation; dropped when not connected. Any thread. */
 void session_post(struct session *session, struct xylem_span stanza);
+
+/* As link_request(). */
+int session_request(struct session *session, struct xylem_span iq, const char *id, const char *to,
+	int64_t timeout_us, link_answered answered, void *context, struct xylem_reason *reason);
+/* Is this bare address online? Where its presence is not seen yet, it is asked for. */
+enum endpoint_sight session_sight(struct session *session, const char *bare);
 
 /* For delivery_new(); `link` is the session. */
 extern const struct delivery_carrier session_carrier;

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is said to an endpoint becomes a message of the bus: the payload by
+ * docs/xmpp.md, and in extension attributes where it came from, so that an
+ * answer finds its way back. The stanza is answered after the journal's sync
+ * (IQ result; receipt, XEP-0184, where asked for) and not before.
+ *
+ * The rule not to break: `xmppfrom` is what the server stamped, also where the
+ * event that was sent claims another.
+ */
+#include <connectors/xmpp_endpoint_body.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <xylem/log.h>
+#include <xmpp/payload.h>
+
+/* --- Reading ---------------------------------------------------------------- */
+
+/* Extensions of chat that are about the message and not its content. */
+static bool is_decoration(const struct xml_node *child)
+{
+	static const char *const namespaces[] = { NS_COMPONENT, NS_RECEIPTS, NS_SID, NS_DELAY, NS_REPLY,
+		NS_MUC_USER, "urn:xmpp:hints", "urn:xmpp:chat-markers:0", "urn:xmpp:message-correct:0",
+		"urn:xmpp:fallback:0", "urn:xmpp:occupant-id:0", "http://jabber.org/protocol/chatstates",
+		"http://jabber.org/protocol/nick", "http://jabber.org/protocol/xhtml-im",
+		"http://jabber.org/protocol/caps", "jabber:x:delay", "jabber:x:conference",
+		"urn:xmpp:carbons:2" };
+
+	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
+		if (xml_is(child, namespaces[i], NULL)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+const struct xml_node *intake_content(const struct xml_node *stanza)
+{
+	const struct xml_node *wrapper = xml_child(stanza, NS_XYLEM, "event");
+	if (wrapper != NULL) {
+		return xml_child(wrapper, NULL, NULL);
+	}
+	const struct xml_node *body = xml_child(stanza, NS_COMPONENT, "body");
+	for (const struct xml_node *c = xml_child(stanza, NULL, NULL); body == NULL && c != NULL;
+		c = xml_next(c, NULL, NULL)) {
+		if (!is_decoration(c)) {
+			return c;
+		}
+	}
+	return body;
+}
+
+struct xylem_span intake_id(const struct xml_node *stanza)
+{
+	struct xylem_span origin = xml_attribute(xml_child(stanza, NS_SID, "origin-id"), "id");
+	return origin.n > 0 ? origin : xml_attribute(stanza, "id");
+}
+
+/* An empty or absent value takes the attribute away: nobody may claim it. */
+static bool mark(
+	struct xylem_message *message, struct xylem_arena *arena, const char *name, struct xylem_span value)
+{
+	return xylem_message_set_attribute(
+		       message, arena, xylem_span_of(name), value.n > 0 ? value : XYLEM_SPAN_NONE) == 0;
+}
+
+static int mark_all(struct endpoint *endpoint, const struct said *said, struct xylem_message *message)
+{
+	struct xylem_arena *arena = endpoint->arena;
+	const struct xml_node *corrected = xml_child(said->stanza, "urn:xmpp:message-correct:0", "replace");
+	bool ok = mark(message, arena, "xmppfrom", xylem_span_of(said->from)) &&
+		  mark(message, arena, "xmppid", xml_attribute(said->stanza, "id")) &&
+		  mark(message, arena, "xmppthread",
+			  xml_text(xml_child(said->stanza, NS_COMPONENT, "thread"), arena)) &&
+		  mark(message, arena, "xmppreplaces", xml_attribute(corrected, "id")) &&
+		  mark(message, arena, "xmppkind", xylem_span_of(said->kind));
+	return ok ? 0 : -XYLEM_E_MEMORY;
+}
+
+static int read_said(struct endpoint *endpoint, const struct said *said, struct xylem_message *ret_message,
+	struct xylem_reason *reason)
+{
+	struct xylem_arena *arena = endpoint->arena;
+	const struct payload_defaults defaults = { .id = said->id,
+		.type = xylem_span_of(said->type),
+		.source = xylem_span_of(xylem_arena_format(arena, "xmpp:%s", said->source)) };
+	int error = xml_is(said->content, NS_COMPONENT, "body")
+			    ? payload_read_text(
+				      xml_text(said->content, arena), &defaults, arena, ret_message, reason)
+			    : payload_read(said->content, &defaults, arena, ret_message, reason);
+	if (error != 0) {
+		return error;
+	}
+	ret_message->key = xylem_span_of(said->key); /* what one sender sends keeps its order */
+	if (!xylem_span_present(ret_message->subject) && said->subject.n > 0) {
+		ret_message->subject = said->subject;
+	}
+	return mark_all(endpoint, said, ret_message);
+}
+
+/* --- Answering ---------------------------------------------------------------- */
+
+/* What is known of the stanza when its message is on disk: its addresses, in one allocation. */
+struct intake {
+	struct endpoint *endpoint;
+	struct xml_node stanza;
+	struct xml_attribute attributes[4];
+	bool receipt, silent;
+	char text[];
+};
+
+static void post(struct endpoint *endpoint, struct xylem_buffer *out)
+{
+	if (!xylem_buffer_failed(out) && out->n > 0) {
+		endpoint->carrier->post(endpoint->link, xylem_buffer_borrow(out));
+	}
+}
+
+static void refuse_code(
+	struct endpoint *endpoint, const struct said *said, int code, const struct xylem_reason *reason)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+
+	(void)stanza_error_code(&out, said->stanza, code, reason->text[0] != '\0' ? reason->text : NULL);
+	post(endpoint, &out);
+}
+
+static void write_receipt(struct xylem_buffer *out, const struct xml_node *message)
+{
+	stanza_open(out, "message", NULL, xml_attribute(message, "to"), xml_attribute(message, "from"),
+		XYLEM_SPAN_NONE);
+	xml_write_attribute(out, "type", xml_attribute(message, "type"));
+	xylem_buffer_text(out, "><received xmlns='" NS_RECEIPTS "'");
+	xml_write_attribute(out, "id", xml_attribute(message, "id"));
+	xylem_buffer_text(out, "/></message>");
+}
+
+static struct intake *intake_new(struct endpoint *endpoint, const struct said *said)
+{
+	static const char *const names[] = { "from", "to", "id", "type" };
+	const struct xml_node *stanza = said->stanza;
+	size_t n = 0;
+
+	for (size_t i = 0; i < 4; i++) {
+		n += xml_attribute(stanza, names[i]).n;
+	}
+	struct intake *intake = calloc(1, sizeof(*intake) + n + 1);
+	if (intake == NULL) {
+		return NULL;
+	}
+	intake->endpoint = endpoint;
+	intake->silent = said->silent;
+	intake->receipt = xml_is(stanza, NS_COMPONENT, "message") &&
+			  xml_child(stanza, NS_RECEIPTS, "request") != NULL &&
+			  xml_attribute(stanza, "id").n > 0;
+	intake->stanza.name = xml_is(stanza, NULL, "message") ? XYLEM_SPAN_LITERAL("message")
+							      : XYLEM_SPAN_LITERAL("iq");
+	char *at = intake->text;
+	struct xml_attribute **end = &intake->stanza.attributes;
+	for (size_t i = 0; i < 4; i++) {
+		struct xylem_span value = xml_attribute(stanza, names[i]);
+		if (xylem_span_present(value)) {
+			memcpy(at, value.at, value.n);
+			intake->attributes[i] = (struct xml_attribute){ .name = xylem_span_of(names[i]),
+				.value = xylem_span(at, value.n) };
+			*end = &intake->attributes[i];
+			end = &intake->attributes[i].next;
+			at += value.n;
+		}
+	}
+	return intake;
+}
+
+static void pending(struct endpoint *endpoint, bool more)
+{
+	if (endpoint->carrier->pending != NULL) {
+		endpoint->carrier->pending(endpoint->owner, more);
+	}
+}
+
+/* On the journal's thread, after the sync. */
+static void on_journaled(void *context, int error, const struct xylem_receipt *receipts, size_t n)
+{
+	struct intake *intake = context;
+	struct endpoint *endpoint = intake->endpoint;
+	XYLEM_BUFFER_SCOPED out = { 0 };
+
+	if (error != 0 && !intake->silent) {
+		(void)stanza_error_code(&out, &intake->stanza, error, NULL);
+	} else if (error == 0 && xylem_span_is(intake->stanza.name, "iq")) {
+		stanza_result_open(&out, &intake->stanza);
+		stanza_result_close(&out);
+	} else if (error == 0 && intake->receipt && !intake->silent) {
+		write_receipt(&out, &intake->stanza);
+	}
+	post(endpoint, &out);
+	free(intake);
+	pending(endpoint, false);
+}
+
+static int submit(struct endpoint *endpoint, const struct said *said, const struct xylem_message *message,
+	struct xylem_reason *reason)
+{
+	struct intake *intake = intake_new(endpoint, said);
+	if (intake == NULL) {
+		return -XYLEM_E_MEMORY;
+	}
+	pending(endpoint, true);
+	int error = xylem_source_submit(endpoint->source, message, 1, on_journaled, intake, reason);
+	if (error != 0) {
+		free(intake);
+		pending(endpoint, false);
+	}
+	return error;
+}
+
+void intake_said(struct endpoint *endpoint, const struct said *said)
+{
+	struct xylem_message message = { 0 };
+	struct xylem_reason reason = { "" };
+	int error = read_said(endpoint, said, &message, &reason);
+
+	error = error != 0 ? error : submit(endpoint, said, &message, &reason);
+	if (error != 0 && said->silent) {
+		xylem_log(XYLEM_LOG_WARNING, "xmpp", "%s: what %s said was not taken in: %s",
+			xylem_host_name(endpoint->host), said->source,
+			reason.text[0] != '\0' ? reason.text : xylem_error_row(error)->text);
+	} else if (error != 0) {
+		refuse_code(endpoint, said, error, &reason);
+	}
+	xylem_arena_reset(endpoint->arena);
+}
