@@ -265,6 +265,36 @@ static const char *const steps[] = {
 	" group_number INTEGER PRIMARY KEY,"
 	" time_us INTEGER NOT NULL"
 	") STRICT;",
+
+	/* Topics that clients make: every subscription has an id; what was retracted stays known */
+	"UPDATE subscriptions SET subid = lower(hex(randomblob(8))) WHERE subid = '';"
+	"CREATE TABLE topic_entries ("
+	" topic TEXT NOT NULL,"
+	" item TEXT NOT NULL,"      /* the event's id */
+	" number INTEGER NOT NULL," /* the order of the items: that of their records */
+	" partition INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL,"
+	" time_us INTEGER NOT NULL,"
+	" gone INTEGER NOT NULL DEFAULT 0," /* retracted: a lane that comes again does not enter it again */
+	" PRIMARY KEY (topic, item)"
+	") STRICT, WITHOUT ROWID;"
+	"INSERT INTO topic_entries SELECT topic, item, offset, partition, offset, time_us, 0 FROM "
+	"topic_items;"
+	"DROP TABLE topic_items;"
+	"CREATE INDEX topic_entries_order ON topic_entries (topic, number);"
+	/* Records of a purged or deleted topic from before this place are no items any more. */
+	"CREATE TABLE topic_purges ("
+	" topic TEXT NOT NULL,"
+	" partition INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL,"
+	" PRIMARY KEY (topic, partition)"
+	") STRICT, WITHOUT ROWID;"
+	/* One lane tells the subscribers of all topics. It begins where the hindmost of theirs was. */
+	"INSERT INTO lanes (route, destination, cursor_partition, cursor_offset, created_us)"
+	" SELECT 'bus.topics', 'subscribers', 0, min(cursor_offset), max(created_us) FROM lanes"
+	" WHERE route LIKE 'topic.%' AND destination = 'subscribers' AND dropped = 0 AND retired = 0"
+	" HAVING count(*) > 0;"
+	"UPDATE lanes SET dropped = 1 WHERE route LIKE 'topic.%' AND destination = 'subscribers';",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

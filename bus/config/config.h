@@ -68,6 +68,7 @@ struct config_xmpp {
 	const struct xylem_secret *secret;
 	int64_t max_stanza; /* escaped bytes */
 	struct xylem_strings allow;
+	struct xylem_strings create; /* JIDs, @domain: who may make topics */
 };
 
 /* `users:` NAME: */
@@ -92,6 +93,7 @@ struct config_topic {
 	const char *name;
 	const char *title, *description;
 	struct xylem_strings subscribe, publish; /* JIDs, @domain */
+	const char *type;                        /* of the payloads; NULL: any */
 	int access;                              /* enum config_access */
 	int64_t max_items;                       /* 0: all that the journal keeps */
 	int64_t expire_us;

@@ -147,6 +147,8 @@ static void singles_load(struct loading *loading, const char *path)
 	*xmpp = *(const struct config_xmpp *)single_load(loading, SECTION_XMPP, sizeof(*xmpp));
 	jids_normalise(loading, &xmpp->allow, tree_find(loading->sections[SECTION_XMPP], "allow"),
 		"`allow` of section `xmpp`", true);
+	jids_normalise(loading, &xmpp->create, tree_find(loading->sections[SECTION_XMPP], "create"),
+		"`create` of section `xmpp`", true);
 	view->xmpp = xmpp;
 	singles_check(loading, path);
 	console_check(loading);

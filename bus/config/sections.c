@@ -213,6 +213,13 @@ static const struct xylem_option xmpp_options[] = {
 		.summary = "JIDs, and `@domain` for everybody of a domain, who may discover the bus and see "
 			   "its presence beside its users.",
 		.example = "[\"@acme.test\"]" },
+	{ .name = "create",
+		.type = XYLEM_OPTION_LIST,
+		.offset = AT(xmpp, create),
+		.since = "0.1",
+		.summary = "JIDs, and `@domain` for everybody of a domain, who may make topics by PubSub, "
+			   "beside users of the role `deployer` and `admin`.",
+		.example = "[desk@acme.test]" },
 	XYLEM_OPTIONS_END,
 };
 
@@ -270,6 +277,14 @@ static const struct xylem_option topic_options[] = {
 		.since = "0.1",
 		.summary = "JIDs, and `@domain` for everybody of a domain, who may publish to the topic.",
 		.example = "[desk@acme.test]" },
+	{ .name = "type",
+		.type = XYLEM_OPTION_STRING,
+		.offset = AT(topic, type),
+		.since = "0.1",
+		.summary =
+			"The type of the items' payloads: a namespace, `urn:xmpp:json:0` for CloudEvents, or "
+			"`urn:xmpp:microblog:0` for Atom entries; any without it.",
+		.example = "\"urn:xmpp:microblog:0\"" },
 	{ .name = "access",
 		.type = XYLEM_OPTION_ENUM,
 		.offset = AT(topic, access),

@@ -71,7 +71,7 @@ static void publish(
 	};
 	struct xylem_reason reason = { "" };
 	if (xylem_buffer_failed(&data) ||
-		publish_submit(bus, ingress, &message, alert_done, NULL, &reason) != 0) {
+		publish_submit(bus, ingress, &message, 1, alert_done, NULL, &reason) != 0) {
 		xylem_log(XYLEM_LOG_WARNING, "hospital", "case %lu was not told to topic %s: %s",
 			(unsigned long)number, topic, reason.text);
 	}

@@ -103,7 +103,7 @@ int keeper_start(struct bus *bus, struct xylem_reason *reason);
 void keeper_stop(struct bus *bus);
 
 /* publish.c */
-int publish_submit(void *bus, const char *ingress, const struct xylem_message *message,
+int publish_submit(void *bus, const char *ingress, const struct xylem_message *messages, size_t n,
 	xylem_submit_done done, void *context, struct xylem_reason *reason);
 void doors_close(struct bus *bus);
 

@@ -39,7 +39,8 @@ static bool ingress_known(struct bus *bus, const char *ingress)
 	struct config *config = bus_config(bus);
 	const struct config_view *view = config_view(config);
 	bool topic = strncmp(ingress, "topic:", 6) == 0;
-	bool known = topic ? config_find_topic(view, ingress + 6) != NULL
+	/* Those that clients made are not in the configuration. */
+	bool known = topic ? bus->topics && topic_exists(bus->topics, ingress + 6)
 			   : config_find_connector(view, ingress) != NULL;
 	config_unref(config);
 	return known;
@@ -64,12 +65,12 @@ static int door_open(
 	return 0;
 }
 
-int publish_submit(void *context, const char *ingress, const struct xylem_message *message,
+int publish_submit(void *context, const char *ingress, const struct xylem_message *messages, size_t n,
 	xylem_submit_done done, void *done_context, struct xylem_reason *reason)
 {
 	struct xylem_source *source;
 	int error = door_open(context, ingress, &source, reason);
-	return error ? error : xylem_source_submit(source, message, 1, done, done_context, reason);
+	return error ? error : xylem_source_submit(source, messages, n, done, done_context, reason);
 }
 
 int bus_publish(struct bus *bus, const char *ingress, const struct xylem_message *messages, size_t n,

@@ -178,8 +178,11 @@ static void run_steps(struct run *run, struct xylem_message *event, int first)
 
 bool route_takes_from(const struct config_route *plan, struct xylem_span ingress)
 {
+	static const struct xylem_span topic = XYLEM_SPAN_LITERAL("topic:");
+	bool of_topic = ingress.n > topic.n && memcmp(ingress.at, topic.at, topic.n) == 0;
 	for (size_t i = 0; i < plan->from.n; i++) {
-		if (xylem_span_is(ingress, plan->from.items[i])) {
+		bool any = of_topic && strcmp(plan->from.items[i], ROUTE_ANY_TOPIC) == 0;
+		if (any || xylem_span_is(ingress, plan->from.items[i])) {
 			return true;
 		}
 	}

@@ -32,17 +32,9 @@ struct lanes {
 	pthread_cond_t ended;
 	struct lane **items; /* by number */
 	size_t n;
-	struct internal *internals;
 	pthread_t thread;
 	bool ticking, ending;
 	uint64_t ticks;
-};
-
-/* The plan of a topic's fan-out: the same for ever, so it is kept by name. */
-struct internal {
-	struct internal *next;
-	struct config_route plan;
-	const char *from[1];
 };
 
 /* What a lane is to be. */
@@ -75,6 +67,24 @@ static const struct lane_options internal_options = {
 	.overflow = LANE_OVERFLOW_HOLD,
 	.start = "end",
 };
+
+/* One lane tells the subscribers of every topic, in the order of the journal. */
+static const struct lane_options fanout_options = {
+	.order = LANE_ORDER_STRICT,
+	.parallel = 1,
+	.window = 4096,
+	.batch_bytes = 1024 * 1024,
+	.timeout_us = 20000000,
+	.attempts = 1000,
+	.backoff_us = 500000,
+	.backoff_max_us = 10000000,
+	.probe_us = 200000,
+	.on_case = LANE_ON_CASE_CONTINUE,
+	.overflow = LANE_OVERFLOW_HOLD,
+	.start = "end",
+};
+static const char *const fanout_from[] = { ROUTE_ANY_TOPIC };
+static const struct config_route fanout_plan = { .name = "bus.topics", .from = { fanout_from, 1 } };
 
 /* --- Finding ---------------------------------------------------------------- */
 
@@ -175,55 +185,18 @@ static int wish_route(struct lanes *lanes, struct wishes *wishes, struct config 
 }
 
 static int wish_internal(struct wishes *wishes, const char *name, const char *destination,
-	struct route *route, struct instance *sink, enum outcome on_delivery)
+	struct route *route, const struct lane_options *options, struct instance *sink,
+	enum outcome on_delivery)
 {
 	struct wish *wish = route ? wish_add(wishes, name, destination) : NULL;
 	if (!wish) {
 		route_unref(route);
 		return -XYLEM_E_MEMORY;
 	}
-	wish->plan = (struct lane_plan){ .route = route,
-		.sink = instance_ref(sink),
-		.options = &internal_options,
-		.on_delivery = on_delivery };
+	wish->plan = (struct lane_plan){
+		.route = route, .sink = instance_ref(sink), .options = options, .on_delivery = on_delivery
+	};
 	return 0;
-}
-
-static const struct config_route *fanout_plan(struct lanes *lanes, const char *topic)
-{
-	char name[160];
-	snprintf(name, sizeof(name), "topic.%s", topic);
-	for (struct internal *known = lanes->internals; known; known = known->next) {
-		if (strcmp(known->plan.name, name) == 0) {
-			return &known->plan;
-		}
-	}
-	struct internal *internal = calloc(1, sizeof(*internal));
-	char *from = NULL, *kept = strdup(name);
-	if (!internal || !kept || asprintf(&from, "topic:%s", topic) < 0) {
-		free(internal);
-		free(kept);
-		return NULL;
-	}
-	internal->from[0] = from;
-	internal->plan = (struct config_route){ .name = kept, .from = { internal->from, 1 } };
-	internal->next = lanes->internals;
-	lanes->internals = internal;
-	return &internal->plan;
-}
-
-static void internals_free(struct internal *internal)
-{
-	while (internal) {
-		struct internal *next = internal->next;
-		char *from, *name;
-		memcpy(&from, &internal->from[0], sizeof(from));
-		memcpy(&name, &internal->plan.name, sizeof(name));
-		free(from);
-		free(name);
-		free(internal);
-		internal = next;
-	}
 }
 
 static int wish_all(
@@ -235,15 +208,14 @@ static int wish_all(
 	for (size_t i = 0; i < view->route_count && !error; i++) {
 		error = wish_route(lanes, wishes, config, &view->routes[i], sinks);
 	}
-	for (size_t i = 0; i < view->topic_count && !error && sinks->fanout; i++) {
-		const struct config_route *plan = fanout_plan(lanes, view->topics[i].name);
-		error = plan ? wish_internal(wishes, plan->name, "subscribers",
-				       route_new(journal, config, plan), sinks->fanout, OUTCOME_DELIVERED)
-			     : -XYLEM_E_MEMORY;
+	if (!error && sinks->fanout) {
+		error = wish_internal(wishes, fanout_plan.name, "subscribers",
+			route_new(journal, config, &fanout_plan), &fanout_options, sinks->fanout,
+			OUTCOME_DELIVERED);
 	}
 	if (!error) {
 		error = wish_internal(wishes, ROUTE_UNROUTED, "count", route_new_unrouted(journal, config),
-			sinks->unrouted, OUTCOME_UNROUTED);
+			&internal_options, sinks->unrouted, OUTCOME_UNROUTED);
 	}
 	return error;
 }
@@ -592,7 +564,6 @@ struct lanes *lanes_free(struct lanes *lanes, int64_t grace_us)
 		lane_stop(lanes->items[i], left > 0 ? left : 0);
 		lane_free(lanes->items[i]);
 	}
-	internals_free(lanes->internals);
 	free(lanes->items);
 	pthread_mutex_destroy(&lanes->lock);
 	pthread_cond_destroy(&lanes->ended);

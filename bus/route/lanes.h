@@ -7,8 +7,8 @@
 
 /*
  * All lanes of the bus: made, changed and retired as the configuration says.
- * One of them, `bus.unrouted/count`, takes what no route takes; one a topic,
- * `topic.NAME/subscribers`, tells the subscribers.
+ * One of them, `bus.unrouted/count`, takes what no route takes; another,
+ * `bus.topics/subscribers`, tells the subscribers of all topics.
  */
 struct lanes;
 

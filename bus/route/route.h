@@ -52,6 +52,8 @@ struct route_batch {
 
 /* `config` is referenced as long as the route lives; `plan` lies in it. */
 struct route *route_new(struct journal *journal, struct config *config, const struct config_route *plan);
+/* In `from` of a plan of the bus's own: every topic. */
+#define ROUTE_ANY_TOPIC "topic:*"
 /*
  * The route that no configuration names: it takes what none of the others
  * does. Its plan has only a name.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fan-out: a sink inside the bus, fed by the internal route of each topic.
+ * The fan-out: a sink inside the bus, fed by the internal route `bus.topics` from every topic.
  *
  *     messages -> rows of the items' index -> notifications to the outlet -> confirmed -> delivered
  *
@@ -49,7 +49,9 @@ struct worker {
 	pthread_cond_t changed;
 	struct part *parts;
 	size_t waiting;
-	struct entry_job *job; /* NULL: none; the worker's thread only */
+	struct entry_job *job; /* NULL: none; the worker's thread only, as the next two */
+	struct target *job_targets;
+	size_t job_count;
 	bool job_finished;
 };
 
@@ -58,6 +60,7 @@ struct entry_job {
 	pthread_mutex_t lock;
 	bool finished;
 	int error;
+	bool gone[]; /* of each message: it was retracted before it could be told */
 };
 
 /* --- Life ----------------------------------------------------------------- */
@@ -110,6 +113,13 @@ static void fanout_interrupt(void *context)
 	pthread_mutex_unlock(&worker->lock);
 }
 
+struct target {
+	char name[TOPIC_NAME_SIZE];
+	bool exists, gone;
+	struct roster *roster;
+	struct topic_settings settings;
+};
+
 /* --- The index ------------------------------------------------------------ */
 
 static void job_done(void *context, int error)
@@ -134,10 +144,13 @@ static void job_done(void *context, int error)
 }
 
 /* Takes the result, or leaves the job to its completion. */
-static int job_leave(struct entry_job *job)
+static int job_leave(struct entry_job *job, struct target *targets, size_t n)
 {
 	pthread_mutex_lock(&job->lock);
 	bool finished = job->finished;
+	for (size_t i = 0; i < n && finished; i++) {
+		targets[i].gone = job->gone[i];
+	}
 	int error = finished ? job->error : -XYLEM_E_TIMEOUT;
 	job->worker = NULL;
 	pthread_mutex_unlock(&job->lock);
@@ -148,24 +161,18 @@ static int job_leave(struct entry_job *job)
 	return error;
 }
 
-static const char *topic_of(const struct xylem_message *message, char name[128])
+static const char *topic_of(const struct xylem_message *message, char name[TOPIC_NAME_SIZE])
 {
 	size_t prefix = sizeof(INGRESS) - 1;
 	struct xylem_span ingress = message->ingress;
-	if (ingress.n <= prefix || ingress.n - prefix >= 128 || memcmp(ingress.at, INGRESS, prefix) != 0) {
+	if (ingress.n <= prefix || ingress.n - prefix >= TOPIC_NAME_SIZE ||
+		memcmp(ingress.at, INGRESS, prefix) != 0) {
 		return NULL;
 	}
 	memcpy(name, ingress.at + prefix, ingress.n - prefix);
 	name[ingress.n - prefix] = '\0';
 	return name;
 }
-
-struct target {
-	char name[128];
-	bool exists;
-	struct roster *roster;
-	int64_t max_items;
-};
 
 static void find_target(struct topics *topics, const struct xylem_message *message, struct target *target)
 {
@@ -174,28 +181,29 @@ static void find_target(struct topics *topics, const struct xylem_message *messa
 	}
 	pthread_mutex_lock(&topics->lock);
 	struct node *node = topics_find(topics, target->name);
-	if (node != NULL && node->configured != NULL) {
+	if (node_exists(node)) {
 		target->exists = true;
 		target->roster = roster_ref(node->roster);
-		target->max_items = node->configured->max_items;
+		target->settings = node->settings;
 	}
 	pthread_mutex_unlock(&topics->lock);
 }
 
 static int start_job(struct worker *worker, struct topics *topics,
-	const struct xylem_message *const *messages, const struct target *targets, size_t n)
+	const struct xylem_message *const *messages, struct target *targets, size_t n)
 {
 	struct item_entry *entries = calloc(n, sizeof(*entries));
-	struct entry_job *job = calloc(1, sizeof(*job));
+	struct entry_job *job = calloc(1, sizeof(*job) + n * sizeof(bool));
 	size_t count = 0;
 
 	for (size_t i = 0; entries != NULL && i < n; i++) {
-		if (targets[i].exists) {
+		if (job != NULL && targets[i].exists && targets[i].settings.persist) {
 			entries[count++] = (struct item_entry){ .topic = targets[i].name,
 				.id = messages[i]->id,
 				.position = messages[i]->position,
 				.time_us = messages[i]->journal_time_us,
-				.max_items = targets[i].max_items };
+				.max_items = targets[i].settings.max_items,
+				.gone = &job->gone[i] };
 		}
 	}
 	int error = entries == NULL || job == NULL ? -XYLEM_E_MEMORY : 0;
@@ -203,6 +211,8 @@ static int start_job(struct worker *worker, struct topics *topics,
 		pthread_mutex_init(&job->lock, NULL);
 		job->worker = worker;
 		worker->job = job;
+		worker->job_targets = targets;
+		worker->job_count = n;
 		worker->job_finished = false; /* nobody else sees it before the job is handed in */
 		error = items_enter(topics, entries, count, job_done, job);
 		if (error != 0) {
@@ -232,24 +242,39 @@ static void part_done(void *context, int error)
 	pthread_mutex_unlock(&worker->lock);
 }
 
-static int notify(struct worker *worker, const struct topic_outlet *outlet, const struct target *target,
-	const struct xylem_message *message, struct part *part)
+static int notify_recipients(struct worker *worker, const struct topic_outlet *outlet,
+	const struct target *target, const struct xylem_message *message, const struct recipients *recipients,
+	struct part *part)
 {
-	if (outlet == NULL || target->roster == NULL || target->roster->n == 0) {
-		return 0;
-	}
 	pthread_mutex_lock(&worker->lock);
 	part->waiting = true;
 	worker->waiting++;
 	pthread_mutex_unlock(&worker->lock);
-	int error = outlet->notify(outlet->outlet, target->name, message, target->roster->jids,
-		target->roster->n, worker->timeout_us, &worker->interrupted, part_done, part);
+	int error = outlet->notify(outlet->outlet, target->name, &target->settings, message,
+		recipients->items, recipients->n, worker->timeout_us, &worker->interrupted, part_done, part);
 	if (error != 0) {
 		pthread_mutex_lock(&worker->lock);
 		part->waiting = false;
 		worker->waiting--;
 		pthread_mutex_unlock(&worker->lock);
 	}
+	return error;
+}
+
+static int notify(struct worker *worker, struct topics *topics, const struct topic_outlet *outlet,
+	const struct target *target, const struct xylem_message *message, struct part *part)
+{
+	struct recipients recipients;
+	if (outlet == NULL || target->roster == NULL || target->roster->active == 0 || target->gone ||
+		!target->settings.deliver_notifications) {
+		return 0;
+	}
+	if (!recipients_of(topics, &target->settings, target->roster, &recipients)) {
+		return -XYLEM_E_MEMORY;
+	}
+	int error = recipients.n == 0 ? 0
+				      : notify_recipients(worker, outlet, target, message, &recipients, part);
+	recipients_finish(&recipients);
 	return error;
 }
 
@@ -348,24 +373,6 @@ static size_t affordable(const struct target *targets, size_t n)
 	return n;
 }
 
-static const struct topic_outlet *outlet_take(struct topics *topics)
-{
-	pthread_mutex_lock(&topics->lock);
-	const struct topic_outlet *outlet = topics->outlet;
-	topics->outlet_uses++;
-	pthread_mutex_unlock(&topics->lock);
-	return outlet;
-}
-
-static void outlet_release(struct topics *topics)
-{
-	pthread_mutex_lock(&topics->lock);
-	if (--topics->outlet_uses == 0) {
-		pthread_cond_broadcast(&topics->quiet);
-	}
-	pthread_mutex_unlock(&topics->lock);
-}
-
 /* One call: what is delivered to whom. */
 struct call {
 	struct worker *worker;
@@ -404,7 +411,7 @@ static int await_job(struct worker *worker)
 		late = pthread_cond_clockwait(&worker->changed, &worker->lock, CLOCK_MONOTONIC, &until);
 	}
 	pthread_mutex_unlock(&worker->lock);
-	int error = job_leave(worker->job);
+	int error = job_leave(worker->job, worker->job_targets, worker->job_count);
 	worker->job = NULL;
 	return error;
 }
@@ -417,7 +424,8 @@ static int notify_chunk(const struct call *call, size_t from)
 	for (size_t i = from; i < chunk_end(call, from) && error == 0; i++) {
 		worker->parts[i].worker = worker;
 		worker->parts[i].indexed = true;
-		error = notify(worker, call->outlet, &call->targets[i], call->messages[i], &worker->parts[i]);
+		error = notify(worker, call->topics, call->outlet, &call->targets[i], call->messages[i],
+			&worker->parts[i]);
 		if (error != 0) { /* else part_done() has the word */
 			worker->parts[i].error = error;
 		}
@@ -452,6 +460,7 @@ static void deliver_to(struct worker *worker, struct topics *topics,
 	const struct xylem_message *const *messages, struct target *targets, size_t n,
 	struct xylem_result *results)
 {
+	topics_fanning(topics, true);
 	for (size_t i = 0; i < n; i++) {
 		find_target(topics, messages[i], &targets[i]);
 	}
@@ -459,6 +468,7 @@ static void deliver_to(struct worker *worker, struct topics *topics,
 	const struct topic_outlet *outlet = outlet_take(topics);
 	const struct call call = { worker, topics, outlet, messages, targets, now };
 	run_call(&call);
+	topics_fanning(topics, false);
 	if (outlet != NULL) {
 		outlet->flush(outlet->outlet);
 	}

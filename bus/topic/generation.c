@@ -39,6 +39,7 @@ static void copy_topic(
 	to->name = copy_text(arena, from->name, failed);
 	to->title = copy_text(arena, from->title, failed);
 	to->description = copy_text(arena, from->description, failed);
+	to->type = copy_text(arena, from->type, failed);
 	to->subscribe = copy_list(arena, from->subscribe, failed);
 	to->publish = copy_list(arena, from->publish, failed);
 	memset(&to->place, 0, sizeof(to->place));
@@ -88,6 +89,7 @@ struct generation *generation_new(const struct config_view *view)
 	}
 	if (!failed && view->xmpp != NULL) {
 		generation->allow = copy_list(generation->arena, view->xmpp->allow, &failed);
+		generation->create = copy_list(generation->arena, view->xmpp->create, &failed);
 	}
 	return failed ? generation_free(generation) : generation;
 }

@@ -3,26 +3,39 @@
  * Who is subscribed. The catalogue has the truth; rosters in memory follow it
  * after each COMMIT, in the order of the commits, so that what was answered to
  * a subscriber is on disk.
+ *
+ * One address has one subscription, which a repeat gives again; it has another
+ * one when it subscribes with other options (XEP-0060, 6.1.6).
  */
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <base/clock.h>
-#include <topic/state.h>
 #include <base/jid.h>
+#include <topic/state.h>
+#include <topic/subscription_row.h>
 
 #define SUBSCRIPTIONS_OF_TOPIC 10000U
 #define SUBSCRIPTIONS_OF_PERSON 1000U
+#define SUBSCRIPTIONS_OF_ADDRESS 10U
 
-/* --- At start ------------------------------------------------------------- */
-
-static int load_row(struct topics *topics, sqlite3_stmt *statement)
+void topic_subscription_default(struct topic_subscription_options *options)
 {
-	const char *topic = (const char *)sqlite3_column_text(statement, 0);
-	const char *jid = (const char *)sqlite3_column_text(statement, 1);
-	struct node *node = topic == NULL || jid == NULL ? NULL : topics_node(topics, topic);
-	struct roster *roster = node == NULL ? NULL : roster_with(node->roster, jid);
+	*options = (struct topic_subscription_options){ .deliver = true };
+}
+
+static bool same_options(
+	const struct topic_subscription_options *a, const struct topic_subscription_options *b)
+{
+	return a->deliver == b->deliver && a->body == b->body && a->temporary == b->temporary &&
+	       a->expires_us == b->expires_us && a->show == b->show;
+}
+
+/* --- Following ------------------------------------------------------------ */
+
+/* Under the lock: takes the new roster over. */
+static int replace(struct node *node, struct roster *roster)
+{
 	if (roster == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
@@ -31,212 +44,436 @@ static int load_row(struct topics *topics, sqlite3_stmt *statement)
 	return 0;
 }
 
-static int load(sqlite3 *database, void *context, struct xylem_reason *reason)
+static void note_expiry(struct topics *topics, int64_t expires_us)
 {
-	sqlite3_stmt *statement = catalogue_statement(database,
-		"SELECT topic, jid FROM subscriptions WHERE state = 'subscribed' ORDER BY topic, jid",
-		reason);
-	if (statement == NULL) {
-		return -XYLEM_E_IO;
+	if (expires_us > 0 && (topics->next_expiry_us == 0 || expires_us < topics->next_expiry_us)) {
+		topics->next_expiry_us = expires_us;
 	}
-	int step;
-	while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-		int error = load_row(context, statement);
-		if (error != 0) {
-			return error;
-		}
-	}
-	if (step != SQLITE_DONE) {
-		xylem_reason_set(reason, "topic subscriptions: %s", sqlite3_errmsg(database));
-		return -XYLEM_E_IO;
-	}
-	return 0;
 }
 
-int subscriptions_load(struct topics *topics, struct xylem_reason *reason)
+static int follow_put(struct change *change)
 {
-	return catalogue_read(topics->bus.catalogue, load, topics, reason);
+	struct node *node = topics_node(change->topics, change->topic);
+	size_t n;
+	if (node == NULL) {
+		return -XYLEM_E_MEMORY;
+	}
+	const struct subscriber *there = roster_find(node->roster, change->jid, &n);
+	if (change->flag && there != NULL) { /* somebody was quicker */
+		char *jid = xylem_arena_text(change->arena, xylem_span_of(there->jid));
+		change->subscriber = *there;
+		change->subscriber.jid = jid;
+		change->tell = NULL;
+		return jid != NULL ? 0 : -XYLEM_E_MEMORY;
+	}
+	note_expiry(change->topics, change->subscriber.options.expires_us);
+	return replace(node, roster_with(node->roster, &change->subscriber));
 }
 
-/* --- Changes -------------------------------------------------------------- */
-
-struct change {
-	struct topics *topics;
-	bool subscribe;
-	topic_done done;
-	void *context;
-	char *jid; /* behind the name */
-	char name[];
-};
-
-static struct change *change_new(
-	struct topics *topics, const char *name, const char *jid, topic_done done, void *context)
+static int follow_taken(struct change *change)
 {
-	size_t name_n = strlen(name) + 1, jid_n = strlen(jid) + 1;
-	struct change *change = malloc(sizeof(*change) + name_n + jid_n);
+	struct node *node = topics_find(change->topics, change->topic);
+	if (node == NULL) {
+		return 0;
+	}
+	change->settings = node->settings;
+	return replace(node, roster_without(node->roster, change->jid, change->subscriber.subid));
+}
+
+/* --- Telling -------------------------------------------------------------- */
+
+static struct topic_event state_event(struct change *change, const char *state)
+{
+	return (struct topic_event){ .kind = TOPIC_EVENT_SUBSCRIPTION,
+		.topic = change->topic,
+		.jid = change->jid,
+		.subid = change->subscriber.subid,
+		.state = state };
+}
+
+static void tell_owners(struct change *change, const char *state)
+{
+	struct topic_state topic;
+	struct topic_event event = state_event(change, state);
+	if (topic_state(change->topics, change->topic, &topic) == 0 && topic.settings.notify_subscribers) {
+		topics_tell_owners(change->topics, &event, change->topic);
+	}
+}
+
+static void tell_subscriber(struct change *change, const char *state)
+{
+	struct topic_event event = state_event(change, state);
+	struct topic_recipient one = { .jid = change->jid };
+	topics_tell(change->topics, &event, &one, 1);
+}
+
+static void tell_new(struct change *change)
+{
+	struct topic_event request = { .kind = TOPIC_EVENT_REQUEST,
+		.topic = change->topic,
+		.jid = change->jid,
+		.subid = change->subscriber.subid };
+	if (change->subscriber.pending) {
+		topics_tell_owners(change->topics, &request, change->topic);
+	} else {
+		topics_tell_last(change->topics, change->topic, &change->subscriber);
+		tell_owners(change, "subscribed");
+	}
+}
+
+static void tell_gone(struct change *change)
+{
+	tell_owners(change, "none");
+}
+
+static void tell_decided(struct change *change)
+{
+	tell_subscriber(change, "subscribed");
+	tell_new(change);
+}
+
+static void tell_ended(struct change *change)
+{
+	tell_subscriber(change, "none");
+	tell_gone(change);
+}
+
+/* --- Making --------------------------------------------------------------- */
+
+static struct change *put_new(struct topics *topics, const char *name, const struct subscriber *subscriber)
+{
+	struct change *change = change_new(topics, name, subscriber->jid);
 	if (change != NULL) {
-		change->topics = topics;
-		change->done = done;
-		change->context = context;
-		change->jid = change->name + name_n;
-		memcpy(change->name, name, name_n);
-		memcpy(change->jid, jid, jid_n);
+		change->subscriber = *subscriber;
+		change->subscriber.jid = change->jid;
+		change->write = subscription_write;
+		change->follow = follow_put;
 	}
 	return change;
 }
 
-static int write_change(sqlite3 *database, void *context, struct xylem_reason *reason)
+static struct change *take_new(struct topics *topics, const char *name, const char *jid, const char *subid)
 {
-	const struct change *change = context;
-	sqlite3_stmt *statement =
-		change->subscribe
-			? catalogue_statement(database,
-				  "INSERT OR IGNORE INTO subscriptions (topic, jid, subid, state, created_us) "
-				  "VALUES (?1, ?2, '', 'subscribed', ?3)",
-				  reason)
-			: catalogue_statement(database,
-				  "DELETE FROM subscriptions WHERE topic = ?1 AND jid = ?2", reason);
-	if (statement == NULL) {
-		return -XYLEM_E_IO;
+	struct change *change = change_new(topics, name, jid);
+	if (change != NULL) {
+		memcpy(change->subscriber.subid, subid, TOPIC_SUBID_SIZE);
+		change->subscriber.jid = change->jid;
+		change->write = subscription_delete;
+		change->follow = follow_taken;
 	}
-	sqlite3_bind_text(statement, 1, change->name, -1, SQLITE_STATIC);
-	sqlite3_bind_text(statement, 2, change->jid, -1, SQLITE_STATIC);
-	if (change->subscribe) {
-		sqlite3_bind_int64(statement, 3, clock_wall_us());
-	}
-	return catalogue_step_done(database, statement, reason);
+	return change;
 }
 
-/* The roster follows what is now on disk. */
-static int follow(struct change *change)
+static int submit(struct change *change, topic_done done, void *context)
 {
-	struct topics *topics = change->topics;
-	int error = -XYLEM_E_MEMORY;
-
-	pthread_mutex_lock(&topics->lock);
-	struct node *node = topics_node(topics, change->name);
-	struct roster *roster = NULL;
-	if (node != NULL) {
-		roster = change->subscribe ? roster_with(node->roster, change->jid)
-					   : roster_without(node->roster, change->jid);
-	}
-	if (roster != NULL) {
-		roster_unref(node->roster);
-		node->roster = roster;
-		error = 0;
-	}
-	pthread_mutex_unlock(&topics->lock);
-	return error;
-}
-
-static void change_done(void *context, int error, const struct xylem_reason *reason)
-{
-	struct change *change = context;
-	struct topics *topics = change->topics;
-
-	change->done(change->context, error == 0 ? follow(change) : error);
-	free(change);
-	topics_finished(topics);
-}
-
-static int submit(struct topics *topics, const char *name, const char *jid, bool subscribe, topic_done done,
-	void *context)
-{
-	struct change *change = change_new(topics, name, jid, done, context);
 	if (change == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
-	change->subscribe = subscribe;
-	topics_begin(topics);
-	int error = catalogue_submit(topics->bus.catalogue, write_change, change_done, change, true);
-	if (error != 0) {
-		topics_finished(topics);
-		free(change);
-	}
-	return error;
+	change->done = done;
+	change->context = context;
+	return change_submit(change);
 }
 
-static bool bare_equals(const char *jid, const char *bare)
-{
-	struct xylem_span own = jid_bare(xylem_span_of(jid));
-	return xylem_span_is(own, bare);
-}
+/* --- Subscribing ---------------------------------------------------------- */
 
+/* Under the lock: of all topics; a full address counts for its bare one. */
 static size_t count_person(const struct topics *topics, const char *bare)
 {
-	size_t n = 0;
+	size_t n = 0, active;
 	for (size_t i = 0; i < topics->node_count; i++) {
-		const struct roster *roster = topics->nodes[i]->roster;
-		n += roster_has(roster, bare) ? 1 : 0;
+		n += roster_count(topics->nodes[i]->roster, bare, &active);
 	}
 	return n;
 }
 
-static int may_subscribe(struct topics *topics, const char *name, const char *jid)
+/* Under the lock: the one there is that a request is answered with; NULL: another is to be made. */
+static const struct subscriber *existing(const struct node *node, const char *jid,
+	const struct topic_subscription_options *options, int *ret_error)
+{
+	size_t n, pending = 0;
+	const struct subscriber *first = roster_find(node->roster, jid, &n), *found = NULL;
+	for (size_t i = 0; i < n; i++) {
+		pending += first[i].pending ? 1 : 0;
+		bool fits = options == NULL || same_options(&first[i].options, options);
+		found = found == NULL && fits && !first[i].pending ? &first[i] : found;
+	}
+	*ret_error = found == NULL && pending > 0                     ? -XYLEM_E_CONFLICT
+		     : found == NULL && n >= SUBSCRIPTIONS_OF_ADDRESS ? -XYLEM_E_LIMIT
+								      : 0;
+	return found;
+}
+
+/* Under the lock: what a new subscription of this address is. */
+static int prepare(const struct topics *topics, const struct node *node, const char *jid,
+	const struct topic_subscription_options *options, struct subscriber *ret_subscriber)
 {
 	char bare[JID_SIZE];
 	if (!jid_normalise(xylem_span_of(jid), bare)) {
 		return -XYLEM_E_INVALID;
 	}
+	int error = topics_right(topics, node, bare, TOPIC_SUBSCRIBE);
+	if (error != 0) {
+		return error;
+	}
+	if (!node->settings.subscribe) {
+		return -XYLEM_E_UNSUPPORTED;
+	}
+	bool full = node->roster != NULL && node->roster->n >= SUBSCRIPTIONS_OF_TOPIC;
+	if (full || count_person(topics, bare) >= SUBSCRIPTIONS_OF_PERSON) {
+		return -XYLEM_E_LIMIT;
+	}
+	*ret_subscriber = (struct subscriber){ .jid = jid };
+	subscription_name(ret_subscriber->subid);
+	topic_subscription_default(&ret_subscriber->options);
+	if (options != NULL) {
+		ret_subscriber->options = *options;
+	}
+	ret_subscriber->options.temporary |= node->settings.temporary;
+	ret_subscriber->pending = node->settings.access == ACCESS_AUTHORIZE &&
+				  topics_affiliation(topics, node, bare) < TOPIC_MEMBER;
+	return 0;
+}
+
+static void give(const char *name, const struct subscriber *there, struct topic_subscription *ret_given)
+{
+	*ret_given = (struct topic_subscription){
+		.topic = name, .jid = there->jid, .pending = there->pending, .options = there->options
+	};
+	memcpy(ret_given->subid, there->subid, TOPIC_SUBID_SIZE);
+}
+
+int topic_subscribe(struct topics *topics, const char *name, const char *jid,
+	const struct topic_subscription_options *options, topic_subscribed done, void *context)
+{
+	struct subscriber subscriber;
+	struct topic_subscription given;
+	const struct subscriber *there = NULL;
+
 	pthread_mutex_lock(&topics->lock);
-	int error = topics_right(topics, name, bare, TOPIC_SUBSCRIBE);
+	struct node *node = topics_find(topics, name);
+	int error = prepare(topics, node, jid, options, &subscriber), limit = 0;
+	bool first = node != NULL;
+	if (error == 0 || error == -XYLEM_E_LIMIT) {
+		size_t n;
+		there = existing(node, jid, options, &limit);
+		first = roster_find(node->roster, jid, &n) == NULL;
+	}
+	if (there != NULL) {
+		give(name, there, &given);
+		given.jid = jid;
+	}
+	pthread_mutex_unlock(&topics->lock);
+	if (there != NULL) {
+		done(context, 0, &given);
+		return 0;
+	}
+	if (error != 0 || limit != 0) {
+		return limit != 0 ? limit : error;
+	}
+	struct change *change = put_new(topics, name, &subscriber);
+	if (change != NULL) {
+		change->flag = first;
+		change->tell = tell_new;
+		change->subscribed = done;
+	}
+	return submit(change, NULL, context);
+}
+
+/* --- One of them ---------------------------------------------------------- */
+
+/* Under the lock. */
+static int pick(const struct topics *topics, const char *name, const char *jid, struct xylem_span subid,
+	const struct subscriber **ret_subscriber)
+{
+	size_t n;
+	const struct node *node = topics_existing(topics, name);
+	if (node == NULL) {
+		return -XYLEM_E_NOT_FOUND;
+	}
+	const struct subscriber *first = roster_find(node->roster, jid, &n);
+	if (n == 0) {
+		return -XYLEM_E_CONFLICT;
+	}
+	if (!xylem_span_present(subid)) {
+		*ret_subscriber = first;
+		return n == 1 ? 0 : -XYLEM_E_INVALID;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (xylem_span_is(subid, first[i].subid)) {
+			*ret_subscriber = &first[i];
+			return 0;
+		}
+	}
+	return -XYLEM_E_UNPROCESSABLE;
+}
+
+int topic_subscription(struct topics *topics, const char *name, const char *jid, struct xylem_span subid,
+	struct topic_subscription *ret_subscription)
+{
+	const struct subscriber *found;
+
+	pthread_mutex_lock(&topics->lock);
+	int error = pick(topics, name, jid, subid, &found);
 	if (error == 0) {
-		const struct roster *roster = topics_find(topics, name)->roster;
-		bool again = roster_has(roster, jid);
-		bool full = roster != NULL && roster->n >= SUBSCRIPTIONS_OF_TOPIC;
-		error = !again && (full || count_person(topics, bare) >= SUBSCRIPTIONS_OF_PERSON)
-				? -XYLEM_E_LIMIT
-				: 0;
+		give(name, found, ret_subscription);
+		ret_subscription->jid = jid;
 	}
 	pthread_mutex_unlock(&topics->lock);
 	return error;
 }
 
-int topic_subscribe(struct topics *topics, const char *name, const char *jid, topic_done done, void *context)
+static int take(struct topics *topics, const char *name, const char *jid, struct xylem_span subid,
+	void (*tell)(struct change *change), topic_done done, void *context)
 {
-	int error = may_subscribe(topics, name, jid);
-	return error != 0 ? error : submit(topics, name, jid, true, done, context);
+	struct topic_subscription found;
+	int error = topic_subscription(topics, name, jid, subid, &found);
+	if (error != 0) {
+		return error;
+	}
+	struct change *change = take_new(topics, name, jid, found.subid);
+	if (change != NULL) {
+		change->tell = tell;
+	}
+	return submit(change, done, context);
 }
 
-int topic_unsubscribe(
-	struct topics *topics, const char *name, const char *jid, topic_done done, void *context)
+int topic_unsubscribe(struct topics *topics, const char *name, const char *jid, struct xylem_span subid,
+	topic_done done, void *context)
 {
-	pthread_mutex_lock(&topics->lock);
-	const struct node *node = topics_find(topics, name);
-	int error = node == NULL || node->configured == NULL ? -XYLEM_E_NOT_FOUND
-		    : roster_has(node->roster, jid)          ? 0
-							     : -XYLEM_E_CONFLICT;
-	pthread_mutex_unlock(&topics->lock);
-	return error != 0 ? error : submit(topics, name, jid, false, done, context);
+	return take(topics, name, jid, subid, tell_gone, done, context);
 }
 
-bool topic_subscribed(struct topics *topics, const char *name, const char *jid)
+int topic_subscription_set(struct topics *topics, const char *name, const char *jid, struct xylem_span subid,
+	const struct topic_subscription_options *options, topic_done done, void *context)
 {
+	struct topic_subscription found;
+	int error = topic_subscription(topics, name, jid, subid, &found);
+	if (error != 0) {
+		return error;
+	}
+	struct subscriber subscriber = { .jid = jid, .pending = found.pending, .options = *options };
+	memcpy(subscriber.subid, found.subid, TOPIC_SUBID_SIZE);
+	return submit(put_new(topics, name, &subscriber), done, context);
+}
+
+int topic_subscription_decide(struct topics *topics, const char *name, const char *jid,
+	struct xylem_span subid, bool subscribed, topic_done done, void *context)
+{
+	struct topic_subscription found;
+	if (!subscribed) {
+		return take(topics, name, jid, subid, tell_ended, done, context);
+	}
+	int error = topic_subscription(topics, name, jid, subid, &found);
+	struct subscriber subscriber = { .jid = jid };
+	topic_subscription_default(&subscriber.options);
+	if (error == 0) {
+		subscriber.options = found.options;
+		memcpy(subscriber.subid, found.subid, TOPIC_SUBID_SIZE);
+	} else if (error == -XYLEM_E_CONFLICT && !xylem_span_present(subid)) {
+		subscription_name(subscriber.subid);
+	} else {
+		return error;
+	}
+	struct change *change = put_new(topics, name, &subscriber);
+	if (change != NULL) {
+		change->tell = error == 0 && !found.pending ? NULL : tell_decided;
+	}
+	return submit(change, done, context);
+}
+
+/* --- At their time -------------------------------------------------------- */
+
+struct end {
+	char *topic, *jid;
+	char subid[TOPIC_SUBID_SIZE];
+};
+
+#define ENDS_AT_ONCE 256
+
+/* Under the lock: those that end now, and when to look again. */
+static size_t collect_ended(struct topics *topics, int64_t now, struct end *ends)
+{
+	size_t n = 0;
+	topics->next_expiry_us = 0;
+	for (size_t i = 0; i < topics->node_count; i++) {
+		const struct roster *roster = topics->nodes[i]->roster;
+		for (size_t j = 0; roster != NULL && j < roster->n; j++) {
+			const struct subscriber *one = &roster->items[j];
+			bool ended = one->options.expires_us > 0 && one->options.expires_us <= now;
+			if (ended && n < ENDS_AT_ONCE) {
+				ends[n] = (struct end){ strdup(topics->nodes[i]->name), strdup(one->jid),
+					"" };
+				memcpy(ends[n++].subid, one->subid, TOPIC_SUBID_SIZE);
+			}
+			note_expiry(topics, one->options.expires_us);
+		}
+	}
+	return n;
+}
+
+void topics_tick(struct topics *topics)
+{
+	struct end ends[ENDS_AT_ONCE];
+	size_t n = 0;
+	int64_t now = clock_wall_us();
+
 	pthread_mutex_lock(&topics->lock);
-	const struct node *node = topics_find(topics, name);
-	bool result = node != NULL && roster_has(node->roster, jid);
+	if (topics->next_expiry_us > 0 && topics->next_expiry_us <= now) {
+		n = collect_ended(topics, now, ends);
+	}
 	pthread_mutex_unlock(&topics->lock);
-	return result;
+	for (size_t i = 0; i < n; i++) {
+		if (ends[i].topic != NULL && ends[i].jid != NULL) {
+			(void)take(topics, ends[i].topic, ends[i].jid, xylem_span_of(ends[i].subid),
+				tell_ended, NULL, NULL);
+		}
+		free(ends[i].topic);
+		free(ends[i].jid);
+	}
+}
+
+int topic_ask_pending(struct topics *topics, const char *name, const char *bare, size_t *ret_n)
+{
+	struct topic_subscription *list;
+	size_t n, asked = 0;
+	int error = topic_subscriptions(topics, name, NULL, &list, &n);
+
+	for (size_t i = 0; error == 0 && i < n; i++) {
+		struct topic_event request = {
+			.kind = TOPIC_EVENT_REQUEST, .topic = name, .jid = list[i].jid, .subid = list[i].subid
+		};
+		struct topic_recipient one = { .jid = bare };
+		if (list[i].pending) {
+			topics_tell(topics, &request, &one, 1);
+			asked++;
+		}
+	}
+	if (error == 0) {
+		free(list);
+		*ret_n = asked;
+	}
+	return error;
 }
 
 /* --- Lists ---------------------------------------------------------------- */
 
 struct collection {
-	struct topic_subscription *list;
+	struct topic_subscription *list; /* NULL: only measured */
 	char *text;
 	size_t n, text_n;
 };
 
-/* The first pass (no list yet) only measures. */
-static void collect(struct collection *collection, const char *name, const char *jid)
+static void collect(struct collection *collection, const char *name, const struct subscriber *subscriber)
 {
-	size_t name_n = strlen(name) + 1, jid_n = strlen(jid) + 1;
+	size_t name_n = strlen(name) + 1, jid_n = strlen(subscriber->jid) + 1;
 
 	if (collection->list != NULL) {
 		char *at = collection->text + collection->text_n;
 		memcpy(at, name, name_n);
-		memcpy(at + name_n, jid, jid_n);
-		collection->list[collection->n] = (struct topic_subscription){ at, at + name_n };
+		memcpy(at + name_n, subscriber->jid, jid_n);
+		struct topic_subscription *to = &collection->list[collection->n];
+		give(at, subscriber, to);
+		to->jid = at + name_n;
 	}
 	collection->n++;
 	collection->text_n += name_n + jid_n;
@@ -245,16 +482,16 @@ static void collect(struct collection *collection, const char *name, const char 
 static void collect_all(
 	const struct topics *topics, const char *name, const char *bare, struct collection *collection)
 {
-	collection->n = 0;
-	collection->text_n = 0;
+	collection->n = collection->text_n = 0;
 	for (size_t i = 0; i < topics->node_count; i++) {
 		const struct node *node = topics->nodes[i];
-		if (node->configured == NULL || (name != NULL && strcmp(name, node->name) != 0)) {
+		if (!node_exists(node) || (name != NULL && strcmp(name, node->name) != 0)) {
 			continue;
 		}
 		for (size_t j = 0; node->roster != NULL && j < node->roster->n; j++) {
-			if (bare == NULL || bare_equals(node->roster->jids[j], bare)) {
-				collect(collection, node->name, node->roster->jids[j]);
+			const struct subscriber *one = &node->roster->items[j];
+			if (bare == NULL || xylem_span_is(jid_bare(xylem_span_of(one->jid)), bare)) {
+				collect(collection, node->name, one);
 			}
 		}
 	}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Topics: what they are, who may do what with them, and their life.
+ * Topics: what there is, and their life.
  *
  * A node stands for a name: its subscribers outlive a configuration that does
  * not have the topic for a while. What the configuration says is a generation,
- * replaced as a whole. Items are not kept here: the journal has them, the
- * catalogue says which (item.c).
+ * replaced as a whole; what clients made is in the catalogue (node.c). Items are
+ * not kept here: the journal has them, the catalogue says which (item.c).
  *
  * The rule not to break: the lock is never held while the catalogue, the
  * journal or an outlet is called.
@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include <topic/state.h>
-#include <base/jid.h>
 
 static _Atomic(struct topics *) current;
 
@@ -54,6 +53,12 @@ struct node *topics_find(const struct topics *topics, const char *name)
 	return found ? topics->nodes[at] : NULL;
 }
 
+struct node *topics_existing(const struct topics *topics, const char *name)
+{
+	struct node *node = topics_find(topics, name);
+	return node_exists(node) ? node : NULL;
+}
+
 static struct node *node_new(const char *name)
 {
 	struct node *node = calloc(1, sizeof(*node));
@@ -63,8 +68,41 @@ static struct node *node_new(const char *name)
 			free(node);
 			return NULL;
 		}
+		topic_settings_default(&node->settings);
 	}
 	return node;
+}
+
+static void node_free(struct node *node)
+{
+	for (size_t i = 0; i < node->affiliated_count; i++) {
+		free(node->affiliated[i].jid);
+	}
+	free(node->affiliated);
+	roster_unref(node->roster);
+	free(node->creator);
+	free(node->stored);
+	free(node->name);
+	free(node);
+}
+
+void node_settle(struct node *node)
+{
+	if (node->declared != NULL) {
+		topic_settings_declared(&node->settings, node->declared);
+	} else {
+		topic_settings_default(&node->settings);
+	}
+	struct topic_settings base = node->settings;
+	topic_settings_read(&node->settings, xylem_span_of(node->stored));
+	/* What is declared counts, whatever was set before it was. */
+	size_t n;
+	const struct topic_setting *table = topic_settings_table(&n);
+	for (size_t i = 0; i < n && node->declared != NULL; i++) {
+		if (table[i].declared) {
+			topic_setting_copy(&node->settings, &base, &table[i]);
+		}
+	}
 }
 
 static bool grow(struct topics *topics)
@@ -100,6 +138,15 @@ struct node *topics_node(struct topics *topics, const char *name)
 	return node;
 }
 
+void topics_forget(struct topics *topics, struct node *node)
+{
+	size_t at = place(topics, node->name);
+	topics->node_count--;
+	memmove(topics->nodes + at, topics->nodes + at + 1,
+		(topics->node_count - at) * sizeof(struct node *));
+	node_free(node);
+}
+
 /* --- Life ----------------------------------------------------------------- */
 
 int topics_new(struct topics **ret_topics, const struct topics_bus *bus, struct xylem_reason *reason)
@@ -113,7 +160,11 @@ int topics_new(struct topics **ret_topics, const struct topics_bus *bus, struct 
 	topics->bus = *bus;
 	pthread_mutex_init(&topics->lock, NULL);
 	pthread_cond_init(&topics->quiet, NULL);
-	int error = subscriptions_load(topics, reason);
+	pthread_cond_init(&topics->news, NULL);
+	topics->tidings_end = &topics->tidings;
+	int error = nodes_load(topics, reason);
+	error = error != 0 ? error : subscriptions_load(topics, reason);
+	error = error != 0 ? error : teller_start(topics, reason);
 	if (error != 0) {
 		topics_free(topics);
 		return error;
@@ -128,20 +179,21 @@ struct topics *topics_free(struct topics *topics)
 		return NULL;
 	}
 	assert(topics->magic == TOPICS_MAGIC);
+	teller_stop(topics);
 	pthread_mutex_lock(&topics->lock);
 	while (topics->under_way > 0) {
 		pthread_cond_wait(&topics->quiet, &topics->lock);
 	}
 	pthread_mutex_unlock(&topics->lock);
 	for (size_t i = 0; i < topics->node_count; i++) {
-		roster_unref(topics->nodes[i]->roster);
-		free(topics->nodes[i]->name);
-		free(topics->nodes[i]);
+		node_free(topics->nodes[i]);
 	}
 	free(topics->nodes);
+	attendance_finish(topics);
 	generation_free(topics->generation);
 	pthread_mutex_destroy(&topics->lock);
 	pthread_cond_destroy(&topics->quiet);
+	pthread_cond_destroy(&topics->news);
 	topics->magic = 0;
 	free(topics);
 	return NULL;
@@ -188,10 +240,13 @@ int topics_apply(struct topics *topics, const struct config_view *view)
 	}
 	struct generation *before = topics->generation;
 	for (size_t i = 0; i < topics->node_count; i++) {
-		topics->nodes[i]->configured = NULL;
+		topics->nodes[i]->declared = NULL;
 	}
 	for (size_t i = 0; i < generation->topic_count; i++) {
-		topics_find(topics, generation->topics[i].name)->configured = &generation->topics[i];
+		topics_find(topics, generation->topics[i].name)->declared = &generation->topics[i];
+	}
+	for (size_t i = 0; i < topics->node_count; i++) {
+		node_settle(topics->nodes[i]);
 	}
 	topics->generation = generation;
 	pthread_mutex_unlock(&topics->lock);
@@ -209,60 +264,17 @@ void topics_attach(struct topics *topics, const struct topic_outlet *outlet)
 	pthread_mutex_unlock(&topics->lock);
 }
 
-/* --- Rights --------------------------------------------------------------- */
-
-int topics_right(const struct topics *topics, const char *name, const char *bare, enum topic_right right)
-{
-	const struct node *node = topics_find(topics, name);
-	if (node == NULL || node->configured == NULL) {
-		return -XYLEM_E_NOT_FOUND;
-	}
-	const struct generation *generation = topics->generation;
-	const struct config_topic *topic = node->configured;
-	int role = generation_role(generation, bare);
-
-	if (right == TOPIC_PUBLISH) {
-		return role >= ROLE_OPERATOR || jid_listed(topic->publish, bare) ? 0 : -XYLEM_E_FORBIDDEN;
-	}
-	bool open = topic->access == ACCESS_OPEN && jid_listed(generation->allow, bare);
-	bool listed = jid_listed(topic->subscribe, bare) || jid_listed(topic->publish, bare);
-	return role > ROLE_NONE || open || listed ? 0 : -XYLEM_E_METHOD;
-}
-
-int topic_check(struct topics *topics, const char *name, const char *bare, enum topic_right right)
-{
-	pthread_mutex_lock(&topics->lock);
-	int result = topics_right(topics, name, bare, right);
-	pthread_mutex_unlock(&topics->lock);
-	return result;
-}
-
-bool topics_known(struct topics *topics, const char *bare)
-{
-	bool known = false;
-
-	pthread_mutex_lock(&topics->lock);
-	for (size_t i = 0; i < topics->node_count && !known; i++) {
-		known = topics_right(topics, topics->nodes[i]->name, bare, TOPIC_SUBSCRIBE) == 0;
-	}
-	pthread_mutex_unlock(&topics->lock);
-	return known;
-}
-
 /* --- What there is -------------------------------------------------------- */
 
 static void describe(const struct node *node, struct topic_state *state)
 {
-	const struct config_topic *topic = node->configured;
-
 	memset(state, 0, sizeof(*state));
-	snprintf(state->name, sizeof(state->name), "%s", topic->name);
-	snprintf(state->title, sizeof(state->title), "%s", topic->title != NULL ? topic->title : topic->name);
-	snprintf(state->description, sizeof(state->description), "%s",
-		topic->description != NULL ? topic->description : "");
-	state->access = topic->access;
-	state->max_items = topic->max_items;
-	state->subscriptions = node->roster != NULL ? node->roster->n : 0;
+	snprintf(state->name, sizeof(state->name), "%s", node->name);
+	state->settings = node->settings;
+	state->declared = node->declared != NULL;
+	snprintf(state->creator, sizeof(state->creator), "%s", node->creator != NULL ? node->creator : "");
+	state->created_us = node->created_us;
+	state->subscriptions = node->roster != NULL ? node->roster->active : 0;
 	state->items = node->items;
 }
 
@@ -274,9 +286,7 @@ int topics_list(struct topics *topics, const char *bare, struct topic_state **re
 	struct topic_state *list = calloc(topics->node_count + 1, sizeof(*list));
 	for (size_t i = 0; list != NULL && i < topics->node_count; i++) {
 		const struct node *node = topics->nodes[i];
-		bool seen = node->configured != NULL &&
-			    (bare == NULL || topics_right(topics, node->name, bare, TOPIC_SUBSCRIBE) == 0);
-		if (seen) {
+		if (node_exists(node) && (bare == NULL || topics_right(topics, node, bare, TOPIC_SEE) == 0)) {
 			describe(node, &list[n++]);
 		}
 	}
@@ -292,25 +302,36 @@ int topics_list(struct topics *topics, const char *bare, struct topic_state **re
 int topic_state(struct topics *topics, const char *name, struct topic_state *ret_state)
 {
 	pthread_mutex_lock(&topics->lock);
-	const struct node *node = topics_find(topics, name);
-	bool found = node != NULL && node->configured != NULL;
-	if (found) {
+	const struct node *node = topics_existing(topics, name);
+	if (node != NULL) {
 		describe(node, ret_state);
 	}
 	pthread_mutex_unlock(&topics->lock);
-	return found ? 0 : -XYLEM_E_NOT_FOUND;
+	return node != NULL ? 0 : -XYLEM_E_NOT_FOUND;
 }
 
-int topic_publish(struct topics *topics, const char *name, const struct xylem_message *message,
-	xylem_submit_done done, void *context, struct xylem_reason *reason)
+bool topic_exists(struct topics *topics, const char *name)
 {
-	char ingress[160];
-	struct topic_state state;
+	pthread_mutex_lock(&topics->lock);
+	bool exists = topics_existing(topics, name) != NULL;
+	pthread_mutex_unlock(&topics->lock);
+	return exists;
+}
 
-	if (topic_state(topics, name, &state) != 0) {
-		xylem_reason_set(reason, "there is no topic %s", name);
-		return -XYLEM_E_NOT_FOUND;
+const struct topic_outlet *outlet_take(struct topics *topics)
+{
+	pthread_mutex_lock(&topics->lock);
+	const struct topic_outlet *outlet = topics->outlet;
+	topics->outlet_uses++;
+	pthread_mutex_unlock(&topics->lock);
+	return outlet;
+}
+
+void outlet_release(struct topics *topics)
+{
+	pthread_mutex_lock(&topics->lock);
+	if (--topics->outlet_uses == 0) {
+		pthread_cond_broadcast(&topics->quiet);
 	}
-	snprintf(ingress, sizeof(ingress), "topic:%s", name);
-	return topics->bus.publish(topics->bus.context, ingress, message, done, context, reason);
+	pthread_mutex_unlock(&topics->lock);
 }

@@ -126,13 +126,8 @@ static bool is_pending(const struct show *show, const struct trace_lane *lane)
 			       xylem_span_is(show->replay.destination, lane->destination));
 	}
 	bool of_topic = message->ingress.n > 6 && memcmp(message->ingress.at, "topic:", 6) == 0;
-	if (trace_lane_internal(lane)) { /* topic.NAME takes from topic:NAME */
-		struct xylem_span name = of_topic
-						 ? xylem_span(message->ingress.at + 6, message->ingress.n - 6)
-						 : XYLEM_SPAN_NONE;
-		return of_topic && xylem_span_is(name, strchr(lane->route, '.') + 1);
-	}
-	return true;
+	/* The bus's own lane takes what is in topics. */
+	return of_topic || !trace_lane_internal(lane);
 }
 
 static double milliseconds(int64_t from_us, int64_t to_us)

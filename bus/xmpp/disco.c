@@ -9,15 +9,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <base/clock.h>
 #include <xmpp/presence_body.h>
+#include <xmpp/pubsub.h>
 
 static const char *const domain_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_LAST,
 	NS_TIME, NS_COMMANDS, NS_RECEIPTS, "vcard-temp" };
 
-static const char *const pubsub_features[] = { NS_PUBSUB, NS_PUBSUB "#access-open",
-	NS_PUBSUB "#access-whitelist", NS_PUBSUB "#item-ids", NS_PUBSUB "#meta-data",
-	NS_PUBSUB "#persistent-items", NS_PUBSUB "#publish", NS_PUBSUB "#publisher-affiliation",
-	NS_PUBSUB "#retrieve-items", NS_PUBSUB "#retrieve-subscriptions", NS_PUBSUB "#subscribe" };
+static const char *const pubsub_features[] = { NS_PUBSUB, NS_RSM, NS_MAM, NS_MAM "#extended", NS_SHIM,
+	NS_SHIM "#SubID", NS_PUBSUB "#access-authorize", NS_PUBSUB "#access-open",
+	NS_PUBSUB "#access-whitelist", NS_PUBSUB "#auto-create", NS_PUBSUB "#config-node",
+	NS_PUBSUB "#config-node-max", NS_PUBSUB "#create-and-configure", NS_PUBSUB "#create-nodes",
+	NS_PUBSUB "#delete-items", NS_PUBSUB "#delete-nodes", NS_PUBSUB "#instant-nodes",
+	NS_PUBSUB "#item-ids", NS_PUBSUB "#last-published", NS_PUBSUB "#manage-subscriptions",
+	NS_PUBSUB "#member-affiliation", NS_PUBSUB "#meta-data", NS_PUBSUB "#modify-affiliations",
+	NS_PUBSUB "#multi-items", NS_PUBSUB "#multi-subscribe", NS_PUBSUB "#outcast-affiliation",
+	NS_PUBSUB "#persistent-items", NS_PUBSUB "#publish", NS_PUBSUB "#publish-only-affiliation",
+	NS_PUBSUB "#publish-options", NS_PUBSUB "#publisher-affiliation", NS_PUBSUB "#purge-nodes",
+	NS_PUBSUB "#retract-items", NS_PUBSUB "#retrieve-affiliations", NS_PUBSUB "#retrieve-default",
+	NS_PUBSUB "#retrieve-default-sub", NS_PUBSUB "#retrieve-items", NS_PUBSUB "#retrieve-subscriptions",
+	NS_PUBSUB "#rsm", NS_PUBSUB "#subscribe", NS_PUBSUB "#subscription-notifications",
+	NS_PUBSUB "#subscription-options" };
+
+/* The archive is that of the items: a node that keeps none has none. */
+static const char *const node_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PUBSUB, NS_PUBSUB "#rsm",
+	NS_MAM, NS_MAM "#extended" };
 
 static const char *const endpoint_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_TIME,
 	NS_LAST, NS_RECEIPTS, "vcard-temp" };
@@ -62,23 +78,63 @@ static void write_field(struct xylem_buffer *out, const char *name, const char *
 	}
 }
 
-static void write_meta_data(struct xylem_buffer *out, const struct topic_state *topic)
+static void write_number(struct xylem_buffer *out, const char *name, uint64_t number)
 {
-	char number[24];
+	char text[24];
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	write_field(out, name, text);
+}
 
-	xylem_buffer_text(out,
-		"<x xmlns='" NS_DATA
-		"' type='result'><field var='FORM_TYPE' type='hidden'><value>" NS_PUBSUB_METADATA
-		"</value></field>");
-	write_field(out, "pubsub#title", topic->title);
-	write_field(out, "pubsub#description", topic->description);
-	write_field(out, "pubsub#type", NS_JSON);
-	write_field(out, "pubsub#access_model", topic->access == ACCESS_OPEN ? "open" : "whitelist");
-	snprintf(number, sizeof(number), "%llu", (unsigned long long)topic->subscriptions);
-	write_field(out, "pubsub#num_subscribers", number);
-	snprintf(number, sizeof(number), "%lld", (long long)topic->max_items);
-	write_field(out, "pubsub#max_items", topic->max_items > 0 ? number : "max");
-	xylem_buffer_text(out, "</x>");
+/* Those who have the affiliation, as a field of several values. */
+static void write_affiliated(struct xylem_buffer *out, const char *name, const struct topic_affiliated *list,
+	size_t n, enum topic_affiliation affiliation)
+{
+	bool any = false;
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].affiliation == affiliation) {
+			xylem_buffer_format(
+				out, any ? "<value>" : "<field var='%s' type='jid-multi'><value>", name);
+			xml_escape_text(out, xylem_span_of(list[i].jid));
+			xylem_buffer_text(out, "</value>");
+			any = true;
+		}
+	}
+	xylem_buffer_text(out, any ? "</field>" : "");
+}
+
+static void write_people(
+	const struct xmpp_request *request, struct xylem_buffer *out, const struct topic_state *topic)
+{
+	struct topic_affiliated *list = NULL;
+	size_t n = 0;
+	if (topic_affiliations(service_topics(request->service), topic->name, NULL, &list, &n) == 0) {
+		write_affiliated(out, "pubsub#owner", list, n, TOPIC_OWNER);
+		write_affiliated(out, "pubsub#publisher", list, n, TOPIC_PUBLISHER);
+		free(list);
+	}
+}
+
+static void write_meta_data(
+	const struct xmpp_request *request, struct xylem_buffer *out, const struct topic_state *topic)
+{
+	static const char *const settings[] = { "title", "description", "type", "language", "contact",
+		"access_model", "publish_model", "max_items" };
+	char stamp[CLOCK_TEXT_SIZE], name[64];
+
+	form_open(out, "result", NS_PUBSUB_METADATA);
+	for (size_t i = 0; i < COUNT(settings); i++) {
+		XYLEM_BUFFER_SCOPED value = { 0 };
+		topic_settings_get(&topic->settings, topic_setting_find(xylem_span_of(settings[i])), &value);
+		xylem_buffer_byte(&value, '\0');
+		snprintf(name, sizeof(name), "pubsub#%s", settings[i]);
+		write_field(out, name, value.failed ? "" : value.bytes);
+	}
+	write_number(out, "pubsub#num_subscribers", topic->subscriptions);
+	write_field(out, "pubsub#creator", topic->creator);
+	write_field(out, "pubsub#creation_date",
+		topic->created_us > 0 ? clock_format(topic->created_us, stamp) : "");
+	write_people(request, out, topic);
+	form_close(out);
 }
 
 /* -XYLEM_E_NOT_FOUND also for a topic that the asker may not see. */
@@ -86,11 +142,15 @@ static int find_topic(const struct xmpp_request *request, struct topic_state *re
 {
 	char *name = xylem_arena_text(request->arena, xml_attribute(request->payload, "node"));
 	struct topics *topics = service_topics(request->service);
-	if (name == NULL || topics == NULL ||
-		topic_check(topics, name, request->sender, TOPIC_SUBSCRIBE) != 0) {
+	if (name == NULL || topics == NULL || topic_check(topics, name, request->sender, TOPIC_SEE) != 0) {
 		return -XYLEM_E_NOT_FOUND;
 	}
 	return topic_state(topics, name, ret_state);
+}
+
+static const char *title_of(const struct topic_state *topic)
+{
+	return topic->settings.title[0] != '\0' ? topic->settings.title : topic->name;
 }
 
 /* --- disco#info ----------------------------------------------------------- */
@@ -105,9 +165,9 @@ static void info_of_node(const struct xmpp_request *request)
 		return;
 	}
 	open_query(request, &out, NS_DISCO_INFO);
-	write_identity(&out, "pubsub", "leaf", topic.title);
-	write_features(&out, (const char *const[]){ NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PUBSUB }, 3);
-	write_meta_data(&out, &topic);
+	write_identity(&out, "pubsub", "leaf", title_of(&topic));
+	write_features(&out, node_features, topic.settings.persist ? COUNT(node_features) : 3);
+	write_meta_data(request, &out, &topic);
 	close_query(request, &out);
 }
 
@@ -205,7 +265,7 @@ static void write_topics(const struct xmpp_request *request, struct xylem_buffer
 		xylem_buffer_text(out, "<item");
 		xml_write_attribute(out, "jid", xylem_span_of(service_options(request->service)->domain));
 		xml_write_attribute(out, "node", xylem_span_of(list[i].name));
-		xml_write_attribute(out, "name", xylem_span_of(list[i].title));
+		xml_write_attribute(out, "name", xylem_span_of(title_of(&list[i])));
 		xylem_buffer_text(out, "/>");
 	}
 	free(list);
@@ -229,8 +289,6 @@ static bool write_item(void *context, struct xylem_span id, const struct xylem_m
 	return list->out->n < list->most;
 }
 
-#define ITEMS_LISTED 100
-
 static void items_of_node(const struct xmpp_request *request)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
@@ -243,8 +301,14 @@ static void items_of_node(const struct xmpp_request *request)
 	}
 	struct item_list list = { request, &out, link_max_stanza(xmpp_service_link(request->service)) / 2 };
 	open_query(request, &out, NS_DISCO_ITEMS);
-	int error = topic_items(
-		service_topics(request->service), topic.name, ITEMS_LISTED, write_item, &list, &reason);
+	const struct topic_query newest = { .backward = true };
+	struct topic_page page;
+	/* Who may see the topic, but not its items, or a topic that keeps none: an empty list. */
+	bool some = topic.settings.persist && topic_check(service_topics(request->service), topic.name,
+						      request->sender, TOPIC_READ) == 0;
+	int error = !some ? 0
+			  : topic_items(service_topics(request->service), topic.name, &newest, write_item,
+				    &list, &page, &reason);
 	if (error != 0) {
 		request_refuse_code(request, error, reason.text);
 		return;

@@ -18,7 +18,7 @@ struct xmpp_feature {
 
 extern const struct xmpp_feature feature_disco_info, feature_disco_items, feature_ping, feature_version;
 extern const struct xmpp_feature feature_last, feature_time, feature_pubsub, feature_pubsub_owner;
-extern const struct xmpp_feature feature_command, feature_vcard;
+extern const struct xmpp_feature feature_command, feature_vcard, feature_mam, feature_mam_metadata;
 
 /* What disco#info says of an address (disco.c). Texts are static or of the service, or of the local part. */
 #define DISCO_FEATURES 96
@@ -67,8 +67,5 @@ struct event_outlet;
 struct event_outlet *event_outlet_new(struct link *link);
 struct event_outlet *event_outlet_free(struct event_outlet *outlet);
 const struct topic_outlet *event_outlet_face(struct event_outlet *outlet);
-
-/* `<item id=''><json xmlns='urn:xmpp:json:0'>...</json></item>`, or `<item id=''/>`. */
-void pubsub_write_item(struct xylem_buffer *out, const struct xylem_message *message, bool with_payload);
 
 #endif

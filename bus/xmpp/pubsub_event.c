@@ -18,8 +18,7 @@
 
 #include <base/clock.h>
 #include <xylem/log.h>
-#include <xmpp/feature.h>
-#include <xmpp/payload.h>
+#include <xmpp/pubsub.h>
 
 /* All notifications of one item. */
 struct notice {
@@ -41,36 +40,6 @@ struct event_outlet {
 	_Atomic uint64_t confirmed;
 	struct topic_outlet face;
 };
-
-/* --- What is written ------------------------------------------------------ */
-
-void pubsub_write_item(struct xylem_buffer *out, const struct xylem_message *message, bool with_payload)
-{
-	xylem_buffer_text(out, "<item");
-	xml_write_attribute(out, "id", message->id);
-	if (!with_payload) {
-		xylem_buffer_text(out, "/>");
-		return;
-	}
-	XYLEM_BUFFER_SCOPED json = { 0 };
-	xylem_message_write_json(message, &json);
-	xylem_buffer_text(out, "><json xmlns='" NS_JSON "'>");
-	payload_write_json(out, xylem_buffer_borrow(&json));
-	xylem_buffer_text(out, "</json></item>");
-	if (xylem_buffer_failed(&json)) {
-		out->failed = true;
-	}
-}
-
-static void write_event(
-	struct xylem_buffer *out, const char *topic, const struct xylem_message *item, bool with_payload)
-{
-	xylem_buffer_text(out, "><event xmlns='" NS_PUBSUB_EVENT "'><items");
-	xml_write_attribute(out, "node", xylem_span_of(topic));
-	xylem_buffer_byte(out, '>');
-	pubsub_write_item(out, item, with_payload);
-	xylem_buffer_text(out, "</items></event></message>");
-}
 
 /* --- Confirmations -------------------------------------------------------- */
 
@@ -123,35 +92,49 @@ struct sending {
 	struct event_outlet *outlet;
 	struct notice *notice;
 	struct xylem_buffer event; /* shared by all: from behind the attributes on */
+	struct xylem_buffer body;  /* for those who want one */
 	struct xylem_buffer stanza;
-	char id[XYLEM_HANDLE_SIZE + 8];
+	const char *type;
+	char id[LINK_ID_SIZE + 8]; /* longer than that of an item */
 	int64_t patience_us;
 	const _Atomic bool *interrupted;
 };
 
-static void write_head(struct sending *sending, const char *to)
+/* Where an address has several subscriptions, which of them it is told for (XEP-0131). */
+static void write_subids(struct xylem_buffer *out, const struct topic_recipient *to)
 {
-	xylem_buffer_clear(&sending->stanza);
-	stanza_open(&sending->stanza, "message", "normal", xylem_span_of(link_domain(sending->outlet->link)),
-		xylem_span_of(to), xylem_span_of(sending->id));
-	xylem_buffer_span(&sending->stanza, xylem_buffer_borrow(&sending->event));
+	if (to->subid_count < 2) {
+		return;
+	}
+	xylem_buffer_text(out, "<headers xmlns='" NS_SHIM "'>");
+	for (size_t i = 0; i < to->subid_count; i++) {
+		xylem_buffer_format(out, "<header name='SubID'>%s</header>", to->subids[i]);
+	}
+	xylem_buffer_text(out, "</headers>");
 }
 
-static int send_one(struct sending *sending, const char *to)
+static void write_stanza(struct sending *sending, const struct topic_recipient *to)
 {
-	const struct outbox_track track = { sending->id, to, confirmed, sending->notice };
+	struct xylem_buffer *out = &sending->stanza;
+	xylem_buffer_clear(out);
+	stanza_open(out, "message", sending->type, xylem_span_of(link_domain(sending->outlet->link)),
+		xylem_span_of(to->jid), xylem_span_of(sending->id));
+	xylem_buffer_byte(out, '>');
+	if (to->body) {
+		xylem_buffer_span(out, xylem_buffer_borrow(&sending->body));
+	}
+	xylem_buffer_span(out, xylem_buffer_borrow(&sending->event));
+	write_subids(out, to);
+	xylem_buffer_text(out, "</message>");
+}
+
+static int send_stanza(struct sending *sending, const struct outbox_track *track)
+{
 	struct link *link = sending->outlet->link;
 	struct xylem_reason reason;
 	int error;
 
-	write_head(sending, to);
-	if (xylem_buffer_failed(&sending->stanza)) {
-		return -XYLEM_E_MEMORY;
-	}
-	pthread_mutex_lock(&sending->outlet->lock);
-	sending->notice->waiting++;
-	pthread_mutex_unlock(&sending->outlet->lock);
-	while ((error = link_send(link, xylem_buffer_borrow(&sending->stanza), &track, &reason)) ==
+	while ((error = link_send(link, xylem_buffer_borrow(&sending->stanza), track, &reason)) ==
 		-XYLEM_E_BUSY) {
 		link_flush(link);
 		error = link_wait_room(link, clock_mono_us() + sending->patience_us, sending->interrupted);
@@ -159,21 +142,36 @@ static int send_one(struct sending *sending, const char *to)
 			break;
 		}
 	}
-	if (error != 0) {
-		one_less(sending->notice, 0);
-	}
 	if (error == -XYLEM_E_INVALID) {
-		xylem_log(XYLEM_LOG_WARNING, "topic", "an item cannot be written as XML: %s", reason.text);
-		return 0;
+		xylem_log(XYLEM_LOG_WARNING, "topic", "a notification cannot be written as XML: %s",
+			reason.text);
 	}
 	return error;
 }
 
-/* All subscribers, or the first failure. */
-static int send_all(struct sending *sending, const char *const *subscribers, size_t n)
+static int send_one(struct sending *sending, const struct topic_recipient *to)
+{
+	const struct outbox_track track = { sending->id, to->jid, confirmed, sending->notice };
+
+	write_stanza(sending, to);
+	if (xylem_buffer_failed(&sending->stanza)) {
+		return -XYLEM_E_MEMORY;
+	}
+	pthread_mutex_lock(&sending->outlet->lock);
+	sending->notice->waiting++;
+	pthread_mutex_unlock(&sending->outlet->lock);
+	int error = send_stanza(sending, &track);
+	if (error != 0) {
+		one_less(sending->notice, 0);
+	}
+	return error == -XYLEM_E_INVALID ? 0 : error;
+}
+
+/* All recipients, or the first failure. */
+static int send_all(struct sending *sending, const struct topic_recipient *recipients, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		int error = send_one(sending, subscribers[i]);
+		int error = send_one(sending, &recipients[i]);
 		if (error != 0) {
 			return error;
 		}
@@ -181,18 +179,57 @@ static int send_all(struct sending *sending, const char *const *subscribers, siz
 	return 0;
 }
 
-#define HEAD_ROOM ((size_t)2 * JID_SIZE) /* attributes of the largest notification */
+/* Room for the attributes, the text and the subids of the largest notification. */
+#define HEAD_ROOM ((size_t)2 * JID_SIZE + 4096)
 
-static void prepare(struct sending *sending, const char *topic, const struct xylem_message *item)
+static bool wants_body(const struct topic_recipient *recipients, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (recipients[i].body) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whom replies go to (XEP-0033), where the topic says so. */
+static void write_reply(
+	struct sending *sending, const struct topic_settings *settings, const struct xylem_message *item)
+{
+	struct xylem_span to = settings->item_reply == TOPIC_REPLY_PUBLISHER ? pubsub_publisher(item)
+			       : settings->item_reply == TOPIC_REPLY_OWNER ? xylem_span_of(settings->contact)
+									   : XYLEM_SPAN_NONE;
+	if (to.n > 0) {
+		xylem_buffer_text(&sending->event,
+			"<addresses xmlns='http://jabber.org/protocol/address'><address type='replyto'");
+		xml_write_attribute(&sending->event, "jid", to);
+		xylem_buffer_text(&sending->event, "/></addresses>");
+	}
+}
+
+static void prepare(struct sending *sending, const char *topic, const struct topic_settings *settings,
+	const struct xylem_message *item, bool with_body)
 {
 	char handle[XYLEM_HANDLE_SIZE];
 
 	snprintf(sending->id, sizeof(sending->id), "item-%s", xylem_handle_format(item->position, handle));
-	write_event(&sending->event, topic, item, true);
+	sending->type = settings->delivery == TOPIC_HEADLINE ? "headline" : "normal";
+	if (with_body) {
+		pubsub_write_body(&sending->body, item);
+	}
+	pubsub_write_event(&sending->event, topic, settings, item, true);
 	if (sending->event.n + HEAD_ROOM > link_max_stanza(sending->outlet->link)) {
 		xylem_buffer_clear(&sending->event);
-		write_event(&sending->event, topic, item, false);
+		pubsub_write_event(&sending->event, topic, settings, item, false);
 	}
+	write_reply(sending, settings, item);
+}
+
+static void sending_finish(struct sending *sending)
+{
+	xylem_buffer_finish(&sending->event);
+	xylem_buffer_finish(&sending->body);
+	xylem_buffer_finish(&sending->stanza);
 }
 
 static struct notice *notice_new(
@@ -222,9 +259,10 @@ static void notice_drop(struct notice *notice)
 	free(notice);
 }
 
-static int notify(void *context, const char *topic, const struct xylem_message *item,
-	const char *const *subscribers, size_t n, int64_t patience_us, const _Atomic bool *interrupted,
-	void (*done)(void *context, int error), void *done_context)
+static int notify(void *context, const char *topic, const struct topic_settings *settings,
+	const struct xylem_message *item, const struct topic_recipient *recipients, size_t n,
+	int64_t patience_us, const _Atomic bool *interrupted, void (*done)(void *context, int error),
+	void *done_context)
 {
 	struct sending sending = {
 		.outlet = context, .patience_us = patience_us, .interrupted = interrupted
@@ -234,10 +272,9 @@ static int notify(void *context, const char *topic, const struct xylem_message *
 	if (sending.notice == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
-	prepare(&sending, topic, item);
-	int error = send_all(&sending, subscribers, n);
-	xylem_buffer_finish(&sending.event);
-	xylem_buffer_finish(&sending.stanza);
+	prepare(&sending, topic, settings, item, wants_body(recipients, n));
+	int error = send_all(&sending, recipients, n);
+	sending_finish(&sending);
 	if (error != 0) {
 		notice_drop(sending.notice);
 		return error;
@@ -249,6 +286,130 @@ static int notify(void *context, const char *topic, const struct xylem_message *
 	pthread_mutex_unlock(&sending.outlet->lock);
 	one_less(sending.notice, 0);
 	return 0;
+}
+
+/* --- What is no item ------------------------------------------------------ */
+
+static void write_request(struct xylem_buffer *out, const struct topic_event *event)
+{
+	form_open(out, "form", FORM_AUTHORIZE);
+	xylem_buffer_text(out,
+		"<title>PubSub subscriber request</title><instructions>Submit the form to allow "
+		"or deny the subscription.</instructions>");
+	form_write(out, "subid", "hidden", NULL, xylem_span_of(event->subid));
+	form_write(out, "node", "text-single", "Node", xylem_span_of(event->topic));
+	form_write(out, "subscriber_jid", "jid-single", "Subscriber", xylem_span_of(event->jid));
+	form_write(out, "allow", "boolean", "Allow this address to subscribe to this node?",
+		XYLEM_SPAN_LITERAL("false"));
+	form_close(out);
+}
+
+static void write_affiliation(struct xylem_buffer *out, const struct topic_event *event)
+{
+	xylem_buffer_text(out, "<pubsub xmlns='" NS_PUBSUB "'><affiliations");
+	xml_write_attribute(out, "node", xylem_span_of(event->topic));
+	xylem_buffer_text(out, "><affiliation");
+	xml_write_attribute(out, "jid", xylem_span_of(event->jid));
+	xml_write_attribute(out, "affiliation", xylem_span_of(event->state));
+	xylem_buffer_text(out, "/></affiliations></pubsub>");
+}
+
+static void write_node(struct xylem_buffer *out, const char *element, const struct topic_event *event)
+{
+	xylem_buffer_format(out, "<event xmlns='" NS_PUBSUB_EVENT "'><%s", element);
+	xml_write_attribute(out, "node", xylem_span_of(event->topic));
+}
+
+static void write_subscription(struct xylem_buffer *out, const struct topic_event *event)
+{
+	write_node(out, "subscription", event);
+	xml_write_attribute(out, "jid", xylem_span_of(event->jid));
+	xml_write_attribute(out, "subid", xylem_span_of(event->subid));
+	xml_write_attribute(out, "subscription", xylem_span_of(event->state));
+	xylem_buffer_text(out, "/></event>");
+}
+
+static void write_configuration(struct xylem_buffer *out, const struct topic_event *event)
+{
+	write_node(out, "configuration", event);
+	xylem_buffer_byte(out, '>');
+	if (event->settings.deliver_payloads) {
+		settings_write_form(out, &event->settings, "result");
+	}
+	xylem_buffer_text(out, "</configuration></event>");
+}
+
+static void write_retraction(struct xylem_buffer *out, const struct topic_event *event)
+{
+	write_node(out, "items", event);
+	xylem_buffer_text(out, "><retract");
+	xml_write_attribute(out, "id", xylem_span_of(event->item));
+	xylem_buffer_text(out, "/></items></event>");
+}
+
+static void write_event(struct xylem_buffer *out, const struct topic_event *event)
+{
+	switch (event->kind) {
+	case TOPIC_EVENT_RETRACTED:
+		write_retraction(out, event);
+		break;
+	case TOPIC_EVENT_PURGED:
+		write_node(out, "purge", event);
+		xylem_buffer_text(out, "/></event>");
+		break;
+	case TOPIC_EVENT_DELETED:
+		write_node(out, "delete", event);
+		xylem_buffer_text(out, "/></event>");
+		break;
+	case TOPIC_EVENT_CONFIGURED:
+		write_configuration(out, event);
+		break;
+	case TOPIC_EVENT_SUBSCRIPTION:
+		write_subscription(out, event);
+		break;
+	case TOPIC_EVENT_REQUEST:
+		write_request(out, event);
+		break;
+	case TOPIC_EVENT_AFFILIATION:
+		write_affiliation(out, event);
+	}
+}
+
+/* Nobody waits for the confirmation; until it comes, a lost link sends it again. */
+static void told(void *context, const struct link_outcome *outcome)
+{
+}
+
+#define TELL_US ((int64_t)5000000)
+
+static void tell(void *context, const struct topic_event *event, const struct xylem_message *item,
+	const struct topic_recipient *recipients, size_t n)
+{
+	char stamp[CLOCK_TEXT_SIZE], name[LINK_ID_SIZE];
+	static const _Atomic bool never;
+	struct event_outlet *outlet = context;
+	struct sending sending = { .outlet = outlet, .patience_us = TELL_US, .interrupted = &never };
+
+	if (item != NULL) {
+		prepare(&sending, event->topic, &event->settings, item, wants_body(recipients, n));
+		xylem_buffer_format(&sending.event, "<delay xmlns='" NS_DELAY "' stamp='%s'/>",
+			clock_format(item->journal_time_us, stamp));
+	} else {
+		write_event(&sending.event, event);
+	}
+	bool headline = event->settings.delivery == TOPIC_HEADLINE && event->kind <= TOPIC_EVENT_CONFIGURED;
+	sending.type = headline ? "headline" : "normal";
+	for (size_t i = 0; i < n; i++) {
+		const struct outbox_track track = { sending.id, recipients[i].jid, told, outlet };
+		snprintf(sending.id, sizeof(sending.id), "e-%s", link_id(outlet->link, name));
+		write_stanza(&sending, &recipients[i]);
+		if (send_stanza(&sending, &track) != 0) {
+			xylem_log(XYLEM_LOG_INFO, "topic", "%s: %zu were not told of a change", event->topic,
+				n - i);
+			break;
+		}
+	}
+	sending_finish(&sending);
 }
 
 static void flush(void *context)
@@ -301,6 +462,7 @@ struct event_outlet *event_outlet_new(struct link *link)
 		pthread_mutex_init(&outlet->lock, NULL);
 		pthread_cond_init(&outlet->completed, NULL);
 		outlet->face = (struct topic_outlet){ .notify = notify,
+			.tell = tell,
 			.flush = flush,
 			.forget = forget,
 			.confirmed = confirmed_count,
@@ -312,6 +474,7 @@ struct event_outlet *event_outlet_new(struct link *link)
 struct event_outlet *event_outlet_free(struct event_outlet *outlet)
 {
 	if (outlet != NULL) {
+		link_forget(outlet->link, outlet);
 		while (outlet->notices != NULL) {
 			notice_drop(outlet->notices);
 		}

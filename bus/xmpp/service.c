@@ -22,6 +22,7 @@
 #include <xylem/log.h>
 #include <xmpp/access.h>
 #include <xmpp/presence_body.h>
+#include <xmpp/pubsub.h>
 
 #define SERVICE_MAGIC 0x73657276U
 
@@ -66,6 +67,8 @@ static const struct xmpp_feature *const features[] = {
 	&feature_pubsub_owner,
 	&feature_command,
 	&feature_vcard,
+	&feature_mam,
+	&feature_mam_metadata,
 };
 
 static _Atomic(struct xmpp_service *) current;
@@ -335,6 +338,9 @@ static void take_message(struct xmpp_request *request, int violation)
 		return;
 	}
 	if (endpoint && request->entitled && offer_endpoint(request, violation)) {
+		return;
+	}
+	if (!endpoint && request->entitled && violation == 0 && pubsub_take_approval(request)) {
 		return;
 	}
 	if (violation == 0 && !xylem_span_is(type, "headline") && offer_face(request)) {

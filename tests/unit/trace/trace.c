@@ -68,7 +68,7 @@ static int fill_catalogue(sqlite3 *database, void *context, struct xylem_reason 
 	int r = sqlite3_exec(database,
 		"INSERT INTO lanes (route, destination, created_us) VALUES ('orders', 'erp', 0), ('orders', "
 		"'partner', 0),"
-		" ('orders', 'topic:orders', 0), ('bus.unrouted', 'count', 0), ('topic.orders', "
+		" ('orders', 'topic:orders', 0), ('bus.unrouted', 'count', 0), ('bus.topics', "
 		"'subscribers', 0)",
 		NULL, NULL, NULL);
 	assert_int_equal(r, SQLITE_OK);
@@ -303,7 +303,7 @@ static void a_message_shows_each_lane(void **state)
 	assert_string_equal(text_of(lane_of(json, "orders/partner"), "outcome"), "hospitalised");
 	assert_string_equal(text_of(lane_of(json, "orders/topic:orders"), "outcome"), "pending");
 	assert_null(lane_of(json, "bus.unrouted/count"));
-	assert_null(lane_of(json, "topic.orders/subscribers"));
+	assert_null(lane_of(json, "bus.topics/subscribers"));
 	json_decref(json);
 	json = show(place, place->at[7]); /* above the cursor of one lane, and settled there all the same */
 	assert_string_equal(text_of(lane_of(json, "orders/partner"), "outcome"), "delivered");
@@ -392,7 +392,7 @@ static void a_message_shows_its_family(void **state)
 	json = show(place, item_at);
 	assert_string_equal(text_of(json, "kind"), "derived");
 	assert_string_equal(text_of(json, "parent"), xylem_handle_format(place->at[3], own));
-	assert_non_null(lane_of(json, "topic.orders/subscribers"));
+	assert_non_null(lane_of(json, "bus.topics/subscribers"));
 	json_decref(json);
 	json = show(place, replay_at);
 	assert_string_equal(text_of(json, "kind"), "replay");

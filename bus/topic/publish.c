@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Publishing by a face: into the journal like any message, then into the index
+ * of items, and only then is it answered: whoever hears that an item is
+ * published can retrieve it, and can retract it. The fan-out lane comes to the
+ * same record later and tells the subscribers.
+ */
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <base/clock.h>
+#include <topic/state.h>
+
+struct publishing {
+	struct topics *topics;
+	topic_done done;
+	void *context;
+	bool persist;
+	int64_t max_items;
+	char *topic;
+	size_t n;
+	struct xylem_arena *arena; /* of this and the ids */
+	struct xylem_span *ids;
+};
+
+static struct publishing *publishing_new(struct topics *topics, const struct topic_state *state,
+	const struct xylem_message *messages, size_t n)
+{
+	struct xylem_arena *arena = xylem_arena_new(0);
+	struct publishing *publishing = arena == NULL ? NULL : xylem_arena_zero(arena, sizeof(*publishing));
+	struct xylem_span *ids = publishing == NULL ? NULL : xylem_arena_zero(arena, n * sizeof(*ids));
+	char *topic = ids == NULL ? NULL : xylem_arena_text(arena, xylem_span_of(state->name));
+	bool failed = topic == NULL;
+	for (size_t i = 0; i < n && !failed; i++) {
+		ids[i] = xylem_arena_copy(arena, messages[i].id);
+		failed = ids[i].at == NULL;
+	}
+	if (failed) {
+		xylem_arena_free(arena);
+		return NULL;
+	}
+	*publishing = (struct publishing){ .topics = topics,
+		.persist = state->settings.persist,
+		.max_items = state->settings.max_items,
+		.topic = topic,
+		.n = n,
+		.arena = arena,
+		.ids = ids };
+	return publishing;
+}
+
+static void entered(void *context, int error)
+{
+	struct publishing *publishing = context;
+
+	publishing->done(publishing->context, error);
+	xylem_arena_free(publishing->arena);
+}
+
+static int enter(struct publishing *publishing, const struct xylem_receipt *receipts)
+{
+	struct item_entry *entries = xylem_arena_zero(publishing->arena, publishing->n * sizeof(*entries));
+	if (entries == NULL) {
+		return -XYLEM_E_MEMORY;
+	}
+	int64_t now = clock_wall_us();
+	for (size_t i = 0; i < publishing->n; i++) {
+		entries[i] = (struct item_entry){ .topic = publishing->topic,
+			.id = publishing->ids[i],
+			.position = receipts[i].position,
+			.time_us = now,
+			.max_items = publishing->max_items };
+	}
+	return items_enter(publishing->topics, entries, publishing->n, entered, publishing);
+}
+
+/* On the journal's thread. */
+static void appended(void *context, int error, const struct xylem_receipt *receipts, size_t n)
+{
+	struct publishing *publishing = context;
+
+	if (error == 0 && publishing->persist) {
+		error = enter(publishing, receipts);
+		if (error == 0) {
+			return;
+		}
+	}
+	entered(publishing, error);
+}
+
+/* Would it have more than it may, where it then refuses? */
+static int check_room(
+	struct topics *topics, const struct topic_state *state, size_t n, struct xylem_reason *reason)
+{
+	const struct topic_settings *settings = &state->settings;
+	if (settings->when_full != TOPIC_REJECT || settings->max_items == 0 || !settings->persist) {
+		return 0;
+	}
+	const struct topic_query query = { .count = 1, .backward = true, .has_before = true };
+	struct topic_page page;
+	int error = topic_items(topics, state->name, &query, NULL, NULL, &page, reason);
+	return error == 0 && page.total + n > (uint64_t)settings->max_items ? -XYLEM_E_CONFLICT : error;
+}
+
+int topic_publish(struct topics *topics, const char *name, const struct xylem_message *messages, size_t n,
+	topic_done done, void *context, struct xylem_reason *reason)
+{
+	char ingress[TOPIC_NAME_SIZE + 16];
+	struct topic_state state;
+
+	if (topic_state(topics, name, &state) != 0) {
+		xylem_reason_set(reason, "there is no topic %.100s", name);
+		return -XYLEM_E_NOT_FOUND;
+	}
+	int error = check_room(topics, &state, n, reason);
+	struct publishing *publishing = error != 0 ? NULL : publishing_new(topics, &state, messages, n);
+	if (publishing == NULL) {
+		return error != 0 ? error : -XYLEM_E_MEMORY;
+	}
+	publishing->done = done;
+	publishing->context = context;
+	snprintf(ingress, sizeof(ingress), "topic:%s", name);
+	error = topics->bus.publish(topics->bus.context, ingress, messages, n, appended, publishing, reason);
+	if (error != 0) {
+		xylem_arena_free(publishing->arena);
+	}
+	return error;
+}

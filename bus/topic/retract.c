@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking items away. The journal keeps the record, as it keeps everything; what
+ * goes is the row that makes it an item. A retracted row stays, marked, and a
+ * purge leaves the place up to which records are no items: so the fan-out, which
+ * may come to a record later or again, does not bring it back.
+ */
+#include <string.h>
+
+#include <topic/state.h>
+
+static int write_retracted(sqlite3 *database, struct change *change, struct xylem_reason *reason)
+{
+	sqlite3_stmt *statement = catalogue_statement(database,
+		"UPDATE topic_entries SET gone = 1 WHERE topic = ?1 AND item = ?2 AND gone = 0", reason);
+	if (statement == NULL) {
+		return -XYLEM_E_IO;
+	}
+	sqlite3_bind_text(statement, 1, change->topic, -1, SQLITE_STATIC);
+	catalogue_bind_text(statement, 2, change->item);
+	int error = catalogue_step_done(database, statement, reason);
+	return error == 0 && sqlite3_changes(database) == 0 ? -XYLEM_E_NOT_FOUND : error;
+}
+
+static void tell_retracted(struct change *change)
+{
+	struct topic_state state;
+	struct topic_event event = { .kind = TOPIC_EVENT_RETRACTED,
+		.topic = change->topic,
+		.item = xylem_arena_text(change->arena, change->item) };
+	if (topic_state(change->topics, change->topic, &state) == 0 && event.item != NULL &&
+		(change->flag || state.settings.notify_retract)) {
+		event.settings = state.settings;
+		topics_tell_roster(change->topics, &event, NULL);
+	}
+}
+
+/* -XYLEM_E_NOT_FOUND, -XYLEM_E_UNSUPPORTED: there is none, or it keeps no items. */
+static struct change *begin(struct topics *topics, const char *name, int *ret_error)
+{
+	struct topic_state state;
+	int error = topic_state(topics, name, &state);
+	error = error == 0 && !state.settings.persist ? -XYLEM_E_UNSUPPORTED : error;
+	struct change *change = error != 0 ? NULL : change_new(topics, name, NULL);
+	*ret_error = error == 0 && change == NULL ? -XYLEM_E_MEMORY : error;
+	return change;
+}
+
+int topic_retract(struct topics *topics, const char *name, struct xylem_span id, bool notify, topic_done done,
+	void *context)
+{
+	int error;
+	struct change *change = begin(topics, name, &error);
+	if (change == NULL) {
+		return error;
+	}
+	change->item = xylem_arena_copy(change->arena, id);
+	if (change->item.at == NULL) {
+		change_free(change);
+		return -XYLEM_E_MEMORY;
+	}
+	change->flag = notify;
+	change->write = write_retracted;
+	change->tell = tell_retracted;
+	change->done = done;
+	change->context = context;
+	return change_submit(change);
+}
+
+int items_purge(sqlite3 *database, struct change *change, struct xylem_reason *reason)
+{
+	struct xylem_position end = journal_end(change->topics->bus.journal);
+	int error = change_run(
+		database, "DELETE FROM topic_entries WHERE topic = ?1", change->topic, NULL, reason);
+	sqlite3_stmt *statement =
+		error != 0
+			? NULL
+			: catalogue_statement(database,
+				  "INSERT INTO topic_purges (topic, partition, offset) VALUES (?1, ?2, ?3) "
+				  "ON CONFLICT DO UPDATE SET offset = ?3",
+				  reason);
+	if (statement == NULL) {
+		return error != 0 ? error : -XYLEM_E_IO;
+	}
+	sqlite3_bind_text(statement, 1, change->topic, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, end.partition);
+	sqlite3_bind_int64(statement, 3, (sqlite3_int64)end.offset);
+	return catalogue_step_done(database, statement, reason);
+}
+
+static void tell_purged(struct change *change)
+{
+	struct topic_state state;
+	struct topic_event event = { .kind = TOPIC_EVENT_PURGED, .topic = change->topic };
+	if (topic_state(change->topics, change->topic, &state) == 0 && state.settings.notify_retract) {
+		event.settings = state.settings;
+		topics_tell_roster(change->topics, &event, NULL);
+	}
+}
+
+int topic_purge(struct topics *topics, const char *name, topic_done done, void *context)
+{
+	int error;
+	struct change *change = begin(topics, name, &error);
+	if (change == NULL) {
+		return error;
+	}
+	change->write = items_purge;
+	change->tell = tell_purged;
+	change->done = done;
+	change->context = context;
+	return change_submit(change);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Retrieving items (XEP-0060, 6.5): the newest, some by their ids, or pages of
+ * them (XEP-0059). As many as one stanza takes; what is left out, the <set/>
+ * lets the asker go on for.
+ */
+#include <stdlib.h>
+
+#include <xylem/json.h>
+#include <xmpp/pubsub.h>
+#include <xmpp/rsm.h>
+
+#define ANSWER_ROOM ((size_t)8 * 1024) /* of a stanza, for what stands around the items */
+
+/* Items as they are to stand in the answer, old to new. */
+struct page {
+	const struct topic_settings *settings;
+	struct xylem_arena *arena;
+	struct xylem_buffer bytes;
+	struct place {
+		size_t start;
+		struct xylem_span id;
+	} * places;
+	size_t n, room;
+	size_t most; /* bytes of an answer */
+	bool forward;
+};
+
+static bool collect(void *context, struct xylem_span id, const struct xylem_message *message)
+{
+	struct page *page = context;
+
+	if (page->n == page->room) {
+		size_t room = page->room == 0 ? 64 : page->room * 2;
+		struct place *places = realloc(page->places, room * sizeof(*places));
+		if (places == NULL) {
+			page->bytes.failed = true;
+			return false;
+		}
+		page->places = places;
+		page->room = room;
+	}
+	page->places[page->n++] = (struct place){ page->bytes.n, xylem_arena_copy(page->arena, id) };
+	pubsub_write_item(&page->bytes, page->settings, message, true);
+	/* Going forward, what comes behind the first that do not fit is not needed. */
+	return !xylem_buffer_failed(&page->bytes) && (!page->forward || page->bytes.n <= page->most);
+}
+
+static size_t end_of(const struct page *page, size_t i)
+{
+	return i + 1 < page->n ? page->places[i + 1].start : page->bytes.n;
+}
+
+/* The items [*ret_first, *ret_end) that fit: the oldest going forward, else the newest. One at least. */
+static void fit(const struct page *page, size_t *ret_first, size_t *ret_end)
+{
+	size_t first = 0, end = page->n;
+
+	if (page->forward) {
+		while (end > 1 && end_of(page, end - 1) > page->most) {
+			end--;
+		}
+	} else {
+		while (first + 1 < end && page->bytes.n - page->places[first].start > page->most) {
+			first++;
+		}
+	}
+	*ret_first = first;
+	*ret_end = end;
+}
+
+static void page_finish(struct page *page)
+{
+	xylem_buffer_finish(&page->bytes);
+	free(page->places);
+}
+
+/* --- What is asked for ---------------------------------------------------- */
+
+static const struct pubsub_refusal refusals[] = {
+	{ -XYLEM_E_UNSUPPORTED, "cancel", "feature-not-implemented", "unsupported persistent-items" },
+	{ -XYLEM_E_INVALID, "modify", "bad-request", NULL },
+	{ 0, NULL, NULL, NULL },
+};
+
+/* Whoever is subscribed several times says as which (6.5.9.1). False: refused. */
+static bool check_subid(
+	const struct xmpp_request *request, const char *name, const struct xml_node *operation)
+{
+	struct topic_subscription found;
+	struct xylem_span subid = xml_attribute(operation, "subid");
+	int error = topic_subscription(
+		service_topics(request->service), name, request->sender, subid, &found);
+	if (error == -XYLEM_E_INVALID) {
+		pubsub_refuse(request, "modify", "bad-request", "subid-required");
+	} else if (error == -XYLEM_E_UNPROCESSABLE) {
+		pubsub_refuse(request, "modify", "not-acceptable", "invalid-subid");
+	}
+	return error != -XYLEM_E_INVALID && error != -XYLEM_E_UNPROCESSABLE;
+}
+
+static int read_some(struct page *page, const struct xmpp_request *request, const char *name,
+	const struct xml_node *operation, struct xylem_reason *reason)
+{
+	for (const struct xml_node *one = xml_child(operation, NS_PUBSUB, "item"); one != NULL;
+		one = xml_next(one, NS_PUBSUB, "item")) {
+		/* One that is not there is left out (6.5.9.12). */
+		int error = topic_item_get(service_topics(request->service), name, xml_attribute(one, "id"),
+			collect, page, reason);
+		if (error != 0 && error != -XYLEM_E_NOT_FOUND) {
+			return error;
+		}
+	}
+	return 0;
+}
+
+/* The page that max_items or the <set/> ask for. */
+static int read_query(const struct xmpp_request *request, const char *name, const struct xml_node *operation,
+	const struct rsm *rsm, struct topic_query *query, struct xylem_reason *reason)
+{
+	int64_t most = 0;
+	struct topics *topics = service_topics(request->service);
+	struct xylem_span max_items = xml_attribute(operation, "max_items");
+	if (xylem_span_present(max_items) && (xylem_json_int64(max_items, &most) != 0 || most < 1)) {
+		xylem_reason_set(reason, "max_items is a number from 1");
+		return -XYLEM_E_INVALID;
+	}
+	*query = (struct topic_query){ .count = rsm->has_max ? (size_t)rsm->max : (size_t)most,
+		.backward = !rsm->asked || rsm->last || xylem_span_present(rsm->before),
+		.skip = rsm->index };
+	int error = 0;
+	if (xylem_span_present(rsm->after)) {
+		query->has_after = true;
+		error = topic_item_find(topics, name, rsm->after, &query->after, reason);
+	}
+	if (error == 0 && xylem_span_present(rsm->before)) {
+		query->has_before = true;
+		error = topic_item_find(topics, name, rsm->before, &query->before, reason);
+	}
+	return error;
+}
+
+static bool pass_over(void *context, struct xylem_span id, const struct xylem_message *message)
+{
+	return false;
+}
+
+/* --- The answer ----------------------------------------------------------- */
+
+static void answer(const struct xmpp_request *request, const char *name, const struct page *page,
+	const struct rsm *rsm, const struct topic_page *found)
+{
+	size_t first, end;
+	XYLEM_BUFFER_SCOPED out = { 0 };
+
+	fit(page, &first, &end);
+	pubsub_open(request, &out, NS_PUBSUB);
+	xylem_buffer_text(&out, "<items");
+	xml_write_attribute(&out, "node", xylem_span_of(name));
+	xylem_buffer_byte(&out, '>');
+	if (end > first) {
+		size_t at = page->places[first].start;
+		xylem_buffer_append(&out, page->bytes.bytes + at, end_of(page, end - 1) - at);
+	}
+	xylem_buffer_text(&out, "</items>");
+	if (rsm->asked || end - first < page->n) {
+		bool some = end > first;
+		rsm_write(&out, some ? page->places[first].id : XYLEM_SPAN_NONE, found->index + first,
+			some ? page->places[end - 1].id : XYLEM_SPAN_NONE, found->total);
+	}
+	out.failed = out.failed || page->bytes.failed;
+	pubsub_close(request, &out);
+}
+
+static int read_page(struct page *page, const struct xmpp_request *request, const char *name,
+	const struct xml_node *operation, const struct rsm *rsm, struct topic_page *found,
+	struct xylem_reason *reason)
+{
+	struct topic_query query;
+	if (xml_child(operation, NS_PUBSUB, "item") != NULL) {
+		return read_some(page, request, name, operation, reason);
+	}
+	int error = read_query(request, name, operation, rsm, &query, reason);
+	if (error != 0) {
+		return error;
+	}
+	bool count_only = rsm->has_max && rsm->max == 0;
+	page->forward = !query.backward;
+	return topic_items(service_topics(request->service), name, &query, count_only ? pass_over : collect,
+		page, found, reason);
+}
+
+static void items(const struct xmpp_request *request, const struct xml_node *operation)
+{
+	struct rsm rsm;
+	struct topic_state state;
+	struct topic_page found = { 0 };
+	struct xylem_reason reason = { "" };
+	const char *name = pubsub_entitled(request, operation, TOPIC_READ);
+	if (name == NULL || topic_state(service_topics(request->service), name, &state) != 0 ||
+		!check_subid(request, name, operation)) {
+		return;
+	}
+	size_t most = link_max_stanza(xmpp_service_link(request->service));
+	struct page page = { .settings = &state.settings,
+		.arena = request->arena,
+		.most = most > 2 * ANSWER_ROOM ? most - ANSWER_ROOM : most / 2 };
+	int error = rsm_read(request->payload, &rsm, request->arena);
+	error = error != 0 ? error : read_page(&page, request, name, operation, &rsm, &found, &reason);
+	if (error != 0) {
+		pubsub_refuse_code(request, refusals, error, reason.text);
+	} else {
+		answer(request, name, &page, &rsm, &found);
+	}
+	page_finish(&page);
+}
+
+const struct pubsub_operation pubsub_retrieving[] = {
+	{ NS_PUBSUB, "items", false, items },
+	{ NULL, NULL, false, NULL },
+};
