@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs one route test: makes the event, puts it through `where` and steps as a
- * lane would (bus/route/evaluation.h), and compares what comes out. There is no
+ * lane would (bus/route/evaluation.c), and compares what comes out. There is no
  * bus: no journal, no connector, nothing is sent.
  */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <base/clock.h>
 #include <json/difference.h>
 #include <main/route_test.h>
-#include <route/evaluation.h>
+#include <route/alone.h>
 
 #define ARENA_LIMIT ((size_t)256 * 1024 * 1024) /* as for a batch of a route */
 #define LINES_MOST 20                           /* differences shown of one test */
@@ -23,7 +22,6 @@ struct run {
 	struct xylem_arena *arena;
 	struct config_route plan; /* the route, or one step of it */
 	struct xylem_message event;
-	void **workers;
 	struct evaluated evaluated;
 	bool good;
 };
@@ -114,30 +112,6 @@ static bool plan_make(struct run *run, const struct config_view *view)
 		run->plan.step_count = 1;
 	}
 	return true;
-}
-
-static bool workers_make(struct run *run)
-{
-	run->workers = calloc(run->plan.step_count + 1, sizeof(*run->workers));
-	for (size_t i = 0; run->workers && i < run->plan.step_count; i++) {
-		const struct config_step *step = &run->plan.steps[i];
-		if (step->kind && step->kind->worker_new &&
-			step->kind->worker_new(step->program, &run->workers[i]) != 0) {
-			complain(run, "no memory for step %zu", i + 1);
-			return false;
-		}
-	}
-	return run->workers != NULL;
-}
-
-static void workers_free(struct run *run)
-{
-	for (size_t i = 0; run->workers && i < run->plan.step_count; i++) {
-		if (run->workers[i]) {
-			run->plan.steps[i].kind->worker_free(run->workers[i]);
-		}
-	}
-	free(run->workers);
 }
 
 /* --- What came out ------------------------------------------------------------------------- */
@@ -327,11 +301,13 @@ bool route_test_run(const struct route_test *test, const struct config_view *vie
 		complain(&run, "out of memory");
 		return false;
 	}
-	if (plan_make(&run, view) && event_make(&run) && workers_make(&run)) {
-		evaluate(&run.plan, run.workers, &run.event, run.arena, &run.evaluated);
-		evaluated_check(&run);
+	if (plan_make(&run, view) && event_make(&run)) {
+		if (route_evaluate_alone(&run.plan, SIZE_MAX, &run.event, run.arena, &run.evaluated) < 0) {
+			complain(&run, "out of memory");
+		} else {
+			evaluated_check(&run);
+		}
 	}
-	workers_free(&run);
 	xylem_arena_free(run.arena);
 	return run.good;
 }

@@ -67,7 +67,8 @@ static int own_option(const char *name, const char *value, struct ctl_options *o
 	const struct {
 		const char *name;
 		bool *target;
-	} plain[] = { { "json", &options->json }, { "all", &options->all }, { "help", &options->help } };
+	} plain[] = { { "json", &options->json }, { "all", &options->all }, { "help", &options->help },
+		{ "as-test", &options->as_test } };
 	for (size_t i = 0; i < sizeof(valued) / sizeof(valued[0]); i++) {
 		if (strcmp(name, valued[i].name) == 0) {
 			*valued[i].target = value;

@@ -19,6 +19,7 @@ struct ctl_options {
 	const char *url, *token_file, *data, *bus;
 	bool json; /* print what the API answers */
 	bool all;  /* every page */
+	bool as_test;
 	bool help;
 };
 
@@ -135,6 +136,8 @@ int ctl_tail(struct client *client, const struct ctl_options *options, int argc,
 /* Replay, discard and restore: one or many cases, or a group. */
 int ctl_cases(struct client *client, const struct ctl_options *options, const struct command *command,
 	struct arguments *arguments);
+/* A message as tests of the routes that take it. */
+int ctl_as_test(struct client *client, const char *handle);
 /* Edit: from a file, standard input or $EDITOR. */
 int ctl_edit(struct client *client, const struct ctl_options *options, const struct command *command,
 	struct arguments *arguments);

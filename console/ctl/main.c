@@ -22,6 +22,7 @@ static void print_help(void)
 	       "  --bus NAME         a bus of this user, by its name\n"
 	       "  --json             what the API answers, for programs\n"
 	       "  --all              every page of a list\n"
+	       "  --as-test          after show HANDLE: the message as tests for xylemd test\n"
 	       "  --help             after a command: its arguments\n\n"
 	       "exit codes: 0 done, 1 refused or failed, 2 usage, 3 the bus cannot be reached, 4 not "
 	       "authorised\n");
@@ -130,12 +131,23 @@ static int add_input(const struct command *command, json_t *values)
 	return CTL_OK;
 }
 
+static int as_test_misplaced(void)
+{
+	fputs("xylemctl: `--as-test` belongs to `show HANDLE`\n", stderr);
+	return CTL_USAGE;
+}
+
 static int run_plain(struct client *client, const struct ctl_options *options, const struct command *command,
 	struct arguments *arguments)
 {
 	int code = arguments_place(command, arguments);
 	if (!code) {
 		code = add_input(command, arguments->values);
+	}
+	if (!code && options->as_test) {
+		const char *handle = json_string_value(json_object_get(arguments->values, "handle"));
+		return handle && strcmp(command->id, "message") == 0 ? ctl_as_test(client, handle)
+								     : as_test_misplaced();
 	}
 	if (!code && is_data(command) && !options->json) {
 		return print_data(client, command, arguments->values);
@@ -255,7 +267,8 @@ static int first_word(int argc, char **argv)
 	int at = 1;
 	while (at < argc && strncmp(argv[at], "--", 2) == 0) {
 		bool plain = strcmp(argv[at], "--json") == 0 || strcmp(argv[at], "--all") == 0 ||
-			     strcmp(argv[at], "--help") == 0 || strchr(argv[at], '=');
+			     strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "--as-test") == 0 ||
+			     strchr(argv[at], '=');
 		at += plain ? 1 : 2;
 	}
 	return at < argc ? at : argc;

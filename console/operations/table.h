@@ -28,6 +28,7 @@
 	row(lanes) \
 	row(message) \
 	row(message_data) \
+	row(message_stages) \
 	row(messages) \
 	row(publish) \
 	row(routes) \

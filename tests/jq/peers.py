@@ -37,11 +37,8 @@ def _message(stderr):
 
 def run(command, program, inputs, timeout=120):
     """Runs `command -c PROGRAM` on the inputs, one a line."""
-    arguments = command + ["-c"] + ([] if inputs else ["-n"]) + ["--", program]
-    if "gojq" in command[0] or command[0].endswith("/jq"):
-        arguments = command + ["-c"] + ([] if inputs else ["-n"]) + [program]
-        if program.startswith("-"):
-            arguments[-1] = " " + program
+    arguments = command + ["-c"] + ([] if inputs else ["-n"])
+    arguments.append(" " + program if program.startswith("-") else program)
     done = subprocess.run(
         arguments, input="\n".join(inputs) + "\n", capture_output=True, text=True, errors="replace",
         timeout=timeout, env={**os.environ, "PAGER": "less", "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8"})
