@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From JSON text to values, one level at a time and only where somebody looks.
+ * The text is valid: it was checked when the message came to the step.
+ *
+ * Of several members of one name the last counts, at the place of the first.
+ * So a member is known only at the end of its object; an object that is asked a
+ * second time is made, and further questions are answered from there.
+ */
+#include "json/scan.h"
+#include "json/string.h"
+#include "json/utf8.h"
+
+#include "jq/machine.h"
+#include "jq/text.h"
+
+static struct jq_value span_value(enum jq_kind kind, const char *at, const char *end)
+{
+	return (struct jq_value){ .kind = (uint8_t)kind, .n = (uint32_t)(end - at), .at = at };
+}
+
+/* `at` stands on the opening quote. */
+static struct jq_value string_value(const char *at, const char *end, const char **ret_at)
+{
+	const char *stop = scan_quote(at + 1, end);
+	if (stop < end && *stop == '"') {
+		*ret_at = stop + 1;
+		struct jq_value value = span_value(JQ_STRING, at + 1, stop);
+		value.flags = JQ_PLAIN;
+		return value;
+	}
+	*ret_at = scan_string(stop, end);
+	return span_value(JQ_STRING_RAW, at, *ret_at);
+}
+
+struct jq_value jq_text_value(const char *at, const char *end, const char **ret_at)
+{
+	switch (*at) {
+	case '"':
+		return string_value(at, end, ret_at);
+	case '{':
+		*ret_at = scan_container(at, end);
+		return span_value(JQ_OBJECT_RAW, at, *ret_at);
+	case '[':
+		*ret_at = scan_container(at, end);
+		return span_value(JQ_ARRAY_RAW, at, *ret_at);
+	case 'n':
+		*ret_at = at + 4;
+		return jq_simple(JQ_NULL);
+	case 't':
+		*ret_at = at + 4;
+		return jq_simple(JQ_TRUE);
+	case 'f':
+		*ret_at = at + 5;
+		return jq_simple(JQ_FALSE);
+	default:
+		*ret_at = scan_value(at, end);
+		return span_value(JQ_LITERAL, at, *ret_at);
+	}
+}
+
+struct jq_value jq_text_span(struct xylem_span span)
+{
+	const char *stop;
+	return span.n ? jq_text_value(span.at, span.at + span.n, &stop) : jq_simple(JQ_NULL);
+}
+
+struct jq_value jq_value_json(struct xylem_span json)
+{
+	return jq_text_span(xylem_json_trim(json));
+}
+
+/* --- Members ---------------------------------------------------------------- */
+
+/* At a member's name: behind its colon and white space. *ret_name: a STRING or STRING_RAW. */
+static const char *name_read(const char *at, const char *end, struct jq_value *ret_name)
+{
+	*ret_name = string_value(at, end, &at);
+	at = scan_space(at, end);
+	return scan_space(at + 1, end);
+}
+
+/* From behind a value or an opening bracket to the next value or name; NULL at the end of the container. */
+static const char *next_read(const char *at, const char *end)
+{
+	at = scan_space(at, end);
+	if (at < end && *at == ',') {
+		at = scan_space(at + 1, end);
+	}
+	return at >= end || *at == '}' || *at == ']' ? NULL : at;
+}
+
+static bool name_is(struct jq_value key, struct xylem_span name)
+{
+	if (key.kind == JQ_STRING) {
+		return key.n == name.n && memcmp(key.at, name.at, name.n) == 0;
+	}
+	return xylem_json_string_equals(xylem_span(key.at, key.n), name);
+}
+
+static struct jq_value member_scan(struct jq_value object, struct xylem_span name)
+{
+	const char *at = object.at + 1, *end = object.at + object.n;
+	struct jq_value found = jq_simple(JQ_NONE), key;
+	while ((at = next_read(at, end))) {
+		at = name_read(at, end, &key);
+		if (name_is(key, name)) {
+			found = jq_text_value(at, end, &at);
+		} else {
+			at = scan_value(at, end);
+		}
+	}
+	return found;
+}
+
+static struct jq_known *known_find(struct jq_machine *machine, const char *at)
+{
+	size_t hash = (size_t)((uintptr_t)at * 0x9e3779b97f4a7c15u >> 32);
+	return &machine->known[hash % JQ_KNOWN];
+}
+
+/* The members of an object's text, made once as long as others do not take its place. Borrowed. */
+static struct jq_object *known_object(struct jq_machine *machine, struct jq_value object)
+{
+	struct jq_known *known = known_find(machine, object.at);
+	if (known->at != object.at || !known->object) {
+		struct jq_value made = jq_object_made(machine, object);
+		if (jq_is_none(made)) {
+			return NULL;
+		}
+		*known = (struct jq_known){ object.at, made.object };
+		machine->known_count++;
+	}
+	return known->object;
+}
+
+struct jq_value jq_text_member(struct jq_machine *machine, struct jq_value object, struct xylem_span name)
+{
+	struct jq_known *known = known_find(machine, object.at);
+	if (known->at == object.at) {
+		struct jq_object *made = known_object(machine, object);
+		struct jq_value *place = made ? jq_object_place(made, name) : NULL;
+		return place ? *place : jq_simple(JQ_NONE);
+	}
+	*known = (struct jq_known){ object.at, NULL };
+	machine->known_count++;
+	jq_spend(machine, object.n / 256);
+	return member_scan(object, name);
+}
+
+/* --- Walks ------------------------------------------------------------------- */
+
+struct jq_walk jq_walk_over(struct jq_machine *machine, struct jq_value container)
+{
+	struct jq_walk walk = { .array = NULL };
+	switch (container.kind) {
+	case JQ_ARRAY:
+		walk.array = container.array;
+		break;
+	case JQ_OBJECT:
+		walk.object = container.object;
+		break;
+	case JQ_OBJECT_RAW:
+		walk.object = known_object(machine, container);
+		break;
+	case JQ_ARRAY_RAW:
+		walk.text.at = container.at + 1;
+		walk.text.end = container.at + container.n;
+		break;
+	default:
+		break;
+	}
+	return walk;
+}
+
+static bool walk_text(struct jq_walk *walk)
+{
+	const char *at = walk->text.at ? next_read(walk->text.at, walk->text.end) : NULL;
+	if (!at) {
+		walk->text.at = NULL;
+		return false;
+	}
+	walk->value = jq_text_value(at, walk->text.end, &walk->text.at);
+	walk->key = jq_int((int64_t)walk->index++);
+	return true;
+}
+
+bool jq_walk_next(struct jq_walk *walk)
+{
+	if (walk->array) {
+		if (walk->index >= walk->array->n) {
+			return false;
+		}
+		walk->value = walk->array->items[walk->index];
+		walk->key = jq_int((int64_t)walk->index++);
+		return true;
+	}
+	if (walk->object) {
+		if (walk->index >= walk->object->n) {
+			return false;
+		}
+		walk->key = walk->object->members[walk->index].key;
+		walk->value = walk->object->members[walk->index++].value;
+		return true;
+	}
+	return walk_text(walk);
+}
+
+/* --- Making -------------------------------------------------------------------- */
+
+struct jq_value jq_object_made(struct jq_machine *machine, struct jq_value text)
+{
+	struct jq_value made = jq_object(machine, 0), key, value;
+	const char *at = text.at + 1, *end = text.at + text.n;
+	size_t count = 0;
+	while (!jq_is_none(made) && (at = next_read(at, end))) {
+		at = name_read(at, end, &key);
+		value = jq_text_value(at, end, &at);
+		made = jq_object_set(machine, made, key, value);
+		count++;
+	}
+	return jq_spend(machine, count) ? made : jq_simple(JQ_NONE);
+}
+
+struct jq_value jq_made(struct jq_machine *machine, struct jq_value value)
+{
+	if (value.kind == JQ_ARRAY_RAW) {
+		return jq_array_made(machine, value);
+	}
+	if (value.kind == JQ_OBJECT_RAW) {
+		struct jq_object *object = known_object(machine, value);
+		return object ? jq_retain_counted((struct jq_value){ .kind = JQ_OBJECT, .object = object })
+			      : jq_simple(JQ_NONE);
+	}
+	return value;
+}
+
+struct jq_value jq_owned(struct jq_machine *machine, struct jq_value value)
+{
+	switch (value.kind) {
+	case JQ_ARRAY_RAW:
+		return jq_array_made(machine, value);
+	case JQ_OBJECT_RAW:
+		return jq_object_made(machine, value);
+	case JQ_ARRAY:
+		if (value.array->count > 1) {
+			struct jq_value copy = jq_array_copy(machine, value.array);
+			jq_release_counted(machine, value);
+			return copy;
+		}
+		return value;
+	case JQ_OBJECT:
+		if (value.object->count > 1) {
+			struct jq_value copy = jq_object_copy(machine, value.object);
+			jq_release_counted(machine, value);
+			return copy;
+		}
+		return value;
+	default:
+		return value;
+	}
+}
+
+static size_t raw_count(struct jq_value array)
+{
+	struct jq_walk walk = jq_walk_over(NULL, array);
+	while (jq_walk_next(&walk)) {
+	}
+	return walk.index;
+}
+
+size_t jq_count(struct jq_machine *machine, struct jq_value value)
+{
+	struct jq_object *object;
+	switch (value.kind) {
+	case JQ_STRING:
+		return utf8_count(xylem_span(value.at, value.n));
+	case JQ_STRING_RAW:
+		return json_string_count(xylem_span(value.at, value.n));
+	case JQ_ARRAY:
+		return value.array->n;
+	case JQ_ARRAY_RAW:
+		jq_spend(machine, value.n / 64);
+		return raw_count(value);
+	case JQ_OBJECT:
+		return value.object->n;
+	case JQ_OBJECT_RAW:
+		object = known_object(machine, value);
+		return object ? object->n : 0;
+	default:
+		return 0;
+	}
+}
+
+size_t jq_depth_bound(struct jq_value value)
+{
+	switch (value.kind) {
+	case JQ_ARRAY:
+		return value.array->depth;
+	case JQ_OBJECT:
+		return value.object->depth;
+	case JQ_ARRAY_RAW:
+	case JQ_OBJECT_RAW:
+		return value.n / 2 < XYLEM_JSON_DEPTH ? value.n / 2 : XYLEM_JSON_DEPTH;
+	default:
+		return 0;
+	}
+}
+
+size_t jq_depth_add(struct jq_machine *machine, struct jq_value item)
+{
+	size_t depth = jq_depth_bound(item) + 1;
+	if (depth > JQ_VALUE_DEPTH) {
+		jq_limit_reached(machine, JQ_LIMIT_NESTING);
+		return 0;
+	}
+	return depth;
+}
