@@ -5,12 +5,23 @@
  * (xmpp/request.h), which is not there while the bus starts and stops.
  */
 #include <xmpp/presence_body.h>
+#include <xmpp/pubsub.h>
 
 static const struct stanza_error starting = { "wait", "resource-constraint",
 	"the bus is starting or stopping: try again", NULL };
 
+/* The one command that is PubSub's own. */
+static bool is_pending(const struct xmpp_request *request, struct xylem_span node)
+{
+	return !xylem_span_present(request->local) && xylem_span_is(node, PUBSUB_GET_PENDING);
+}
+
 static void answer(const struct xmpp_request *request)
 {
+	if (request->set && is_pending(request, xml_attribute(request->payload, "node"))) {
+		pubsub_get_pending(request);
+		return;
+	}
 	if (!service_operated(request)) {
 		request_refuse(
 			request, &(struct stanza_error){ "cancel", "service-unavailable", NULL, NULL });
@@ -72,6 +83,10 @@ bool command_info(const struct xmpp_request *request)
 		write_info(request, "command-list", "Commands");
 		return true;
 	}
+	if (is_pending(request, node) && pubsub_owns_any(request)) {
+		write_info(request, "command-node", "Pending subscriptions");
+		return true;
+	}
 	const struct xmpp_face *face = service_face_hold(request->service);
 	const char *name = face != NULL ? face->name(face->context, request, node) : NULL;
 	if (face != NULL) {
@@ -96,6 +111,11 @@ bool command_items(const struct xmpp_request *request)
 	if (face != NULL) {
 		face->list(face->context, request, &out);
 		service_face_release(request->service);
+	}
+	if (!xylem_span_present(request->local) && pubsub_owns_any(request)) {
+		xylem_buffer_text(&out, "<item");
+		xml_write_attribute(&out, "jid", xylem_span_of(service_options(request->service)->domain));
+		xylem_buffer_text(&out, " node='" PUBSUB_GET_PENDING "' name='Pending subscriptions'/>");
 	}
 	close_query(request, &out);
 	return true;

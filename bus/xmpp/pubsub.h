@@ -134,6 +134,17 @@ void atom_write(struct xylem_buffer *out, const struct xylem_message *message);
 /* Is a topic of this type one of Atom entries? */
 bool atom_type(const char *type);
 
+/* --- Beside IQs of PubSub -------------------------------------------------- */
+
+/* The command get-pending (pubsub_pending.c); whoever owns a topic may. */
+#define PUBSUB_GET_PENDING NS_PUBSUB "#get-pending"
+void pubsub_get_pending(const struct xmpp_request *request);
+bool pubsub_owns_any(const struct xmpp_request *request);
+
+/* Tells the topics who comes and goes (pubsub_presence.c). Around the link's life. */
+int pubsub_watch(struct xmpp_service *service);
+void pubsub_unwatch(struct xmpp_service *service);
+
 /* An owner's answer to the question whether somebody may subscribe. False: the message is something else. */
 bool pubsub_take_approval(const struct xmpp_request *request);
 

@@ -537,6 +537,10 @@ int xmpp_service_start(struct xmpp_service *service, struct xylem_reason *reason
 	if (service->options.topics != NULL) {
 		topics_attach(service->options.topics, event_outlet_face(service->outlet));
 	}
+	if (pubsub_watch(service) != 0) {
+		xylem_reason_set(reason, "xmpp: out of memory");
+		return -XYLEM_E_MEMORY;
+	}
 	int error = presence_start(service->presence, reason);
 	return error != 0 ? error : link_start(service->link, reason);
 }
@@ -549,6 +553,7 @@ void xmpp_service_stop(struct xmpp_service *service, int64_t drain_us)
 	if (service->options.topics != NULL) {
 		topics_attach(service->options.topics, NULL);
 	}
+	pubsub_unwatch(service);
 	/* What is deferred is answered by the journal and the catalogue, which still run. */
 	pthread_mutex_lock(&service->pending_lock);
 	while (service->pending > 0) {

@@ -203,7 +203,9 @@ class PubsubTest(unittest.TestCase):
             "subscription-notifications", "retrieve-subscriptions", "retrieve-affiliations", "manage-subscriptions",
             "modify-affiliations", "member-affiliation", "publisher-affiliation", "publish-only-affiliation",
             "outcast-affiliation", "access-open", "access-authorize", "access-whitelist", "publish-options",
-            "auto-create", "meta-data", "last-published", "multi-subscribe", "rsm"}, short)
+            "auto-create",
+            "meta-data", "last-published", "multi-subscribe", "rsm", "get-pending",
+            "presence-notifications"}, short)
         for never in ("collections", "access-presence", "access-roster", "auto-subscribe", "filtered-notifications"):
             self.assertNotIn(never, short)
         self.assertLessEqual({NS, RSM, MAM, MAM + "#extended"}, features)
@@ -505,6 +507,26 @@ class PubsubTest(unittest.TestCase):
         await self.ok(self.affiliate(self.alice, "member", (self.bob.bare, "member"), (self.carol.bare, "member")))
         await self.event(self.bob, lambda e: e[0].get("subscription") == "subscribed")
         self.assertEqual(self.subscription(await self.ok(self.subscribe(self.carol, "member"))).get("subscription"), "subscribed")
+
+    async def test_404_get_pending(self):
+        commands = "http://jabber.org/protocol/commands"
+        command = f"<command xmlns='{commands}' node='{NS}#get-pending' action='execute'"
+        await self.refused(self.dave.iq("set", BUS, command + "/>"), "auth/forbidden")
+        await self.ok(self.create(self.alice, "pend", access_model="authorize"))
+        await self.ok(self.subscribe(self.bob, "pend"))
+        await self.alice.message(lambda m: m.find(f"{{{DATA}}}x") is not None)
+        listed = await self.ok(self.alice.iq("get", BUS, f"<query xmlns='{ITEMS}' node='{commands}'/>"))
+        self.assertIn(NS + "#get-pending", [i.get("node") for i in listed.iter(f"{{{ITEMS}}}item")])
+        answer = await self.ok(self.alice.iq("set", BUS, command + "/>"))
+        self.assertEqual(answer[0].get("status"), "executing")
+        self.assertIn("pend", [v.text for v in answer.iter(f"{{{DATA}}}value")])
+        again = form("subscribe_authorization", node="pend")
+        answer = await self.ok(self.alice.iq("set", BUS, f"{command} sessionid='{answer[0].get('sessionid')}'>{again}</command>"))
+        self.assertEqual(answer[0].get("status"), "completed")
+        asked = fields(await self.alice.message(lambda m: m.find(f"{{{DATA}}}x") is not None))
+        self.assertEqual((asked["node"], asked["subscriber_jid"]), ("pend", self.bob.bare))
+        no_such = form("subscribe_authorization", node="no-such")
+        await self.refused(self.alice.iq("set", BUS, f"{command} sessionid='x'>{no_such}</command>"), "cancel/item-not-found")
 
     # --- 5. Affiliations, subscriptions of others -----------------------------------------
 
@@ -819,6 +841,72 @@ class PubsubTest(unittest.TestCase):
         self.assertEqual(await self.ids(self.bob, "pu"), [])
         await self.ok(self.publish(self.alice, "pu", "<item id='i1'><a xmlns='u'/></item>"))
         self.assertEqual(await self.ids(self.bob, "pu"), ["i1"])
+
+    # --- 9a. Presence ----------------------------------------------------------------------------------
+
+    async def resource(self, user, show=None):
+        """One more resource of a user, which shows its presence to the bus."""
+        client = await Client(self.server, user).login()
+        self.presence(client, show)
+        # What is answered after it was seen: the same stream, in order.
+        await client.iq("get", BUS, "<ping xmlns='urn:xmpp:ping'/>")
+        return client
+
+    @staticmethod
+    def presence(client, show=None):
+        client.send(f"<presence to='{BUS}'>" + (f"<show>{show}</show>" if show else "") + "</presence>")
+
+    async def test_850_only_to_those_who_are_online(self):
+        await self.ok(self.create(self.alice, "live", access_model="open", presence_based_delivery="1",
+                                  send_last_published_item="on_sub_and_presence"))
+        await self.ok(self.subscribe(self.dave, "live"))
+        await self.ok(self.publish(self.alice, "live", "<item id='unseen'><a xmlns='u'/></item>"))
+        online = await self.resource("dave")
+        last = await online.message(lambda m: m.find("{urn:xmpp:delay}delay") is not None)
+        self.assertIn("unseen", ET.tostring(last, "unicode"))
+        await self.ok(self.publish(self.alice, "live", "<item id='seen'><a xmlns='u'/></item>"))
+        await self.told(online, "live", "seen")
+        told = [i.get("id") for m in self.dave.received + online.received if m.find("{urn:xmpp:delay}delay") is None
+                for i in m.iter(f"{{{EVENT}}}item")]
+        self.assertNotIn("unseen", told)
+        await online.logout()
+
+    async def test_851_by_what_they_show(self):
+        await self.ok(self.create(self.alice, "show", access_model="open"))
+        client = await self.resource("dave", "dnd")
+        full = f"dave@example.com/{client.xmpp.boundjid.resource}"
+        await self.ok(self.subscribe(client, "show", full, show_values=["online", "chat"]))
+        await self.ok(self.publish(self.alice, "show", "<item id='busy'><a xmlns='u'/></item>"))
+        await self.ok(self.subscribe(self.bob, "show"))
+        await self.told(self.bob, "show", "busy")  # the last item, so that the fan-out is through with it
+        self.presence(client, "chat")
+        await client.iq("get", BUS, "<ping xmlns='urn:xmpp:ping'/>")
+        await self.ok(self.publish(self.alice, "show", "<item id='free'><a xmlns='u'/></item>"))
+        await self.told(client, "show", "free")
+        await client.logout()
+
+    async def test_852_temporary_subscriptions(self):
+        await self.ok(self.create(self.alice, "temp", access_model="open", notify_sub="1"))
+        client = await self.resource("dave")
+        full = f"dave@example.com/{client.xmpp.boundjid.resource}"
+        await self.ok(self.subscribe(client, "temp", full, expire="presence"))
+        found = fields(await self.ok(self.get(client, f"<options node='temp' jid='{full}'/>")))
+        self.assertEqual(found["expire"], "presence")
+        await client.logout()
+        await self.event(self.alice, lambda e: e[0].get("subscription") == "none" and e[0].get("jid") == full)
+        await self.refused(self.unsubscribe(self.dave, "temp", full), "cancel/unexpected-request/not-subscribed")
+
+    async def test_853_purged_when_the_publisher_goes(self):
+        await self.ok(self.create(self.alice, "shop", access_model="open", purge_offline="1"))
+        await self.ok(self.affiliate(self.alice, "shop", ("mallory@example.com", "publisher")))
+        await self.ok(self.subscribe(self.bob, "shop"))
+        client = await self.resource("mallory")
+        await self.ok(self.publish(client, "shop", "<item id='s1'><a xmlns='u'/></item>"))
+        self.assertEqual(await self.ids(self.bob, "shop"), ["s1"])
+        await client.logout()
+        await self.event(self.bob, lambda e: e[0].tag == f"{{{EVENT}}}purge")
+        self.assertEqual(await self.ids(self.bob, "shop"), [])
+        await self.ok(self.affiliate(self.alice, "shop", ("mallory@example.com", "none")))
 
     # --- 9. The archive (XEP-0313, XEP-0442) -----------------------------------------------------------
 
