@@ -18,7 +18,7 @@
  * no callback is called with the lock held.
  *
  * Here is what other threads call; the thread itself is link_stream.c, our own
- * requests are link_request.c. What is not here: what stanzas mean (service.c),
+ * requests are link_request.c, our answers link_answer.c. What is not here: what stanzas mean (service.c),
  * TLS (the server's component port belongs on loopback or into a tunnel).
  */
 #include <assert.h>
@@ -37,7 +37,6 @@
 
 #define STANZA_DEFAULT ((size_t)256 * 1024)
 #define QUEUE_HIGH ((size_t)4 << 20)
-#define QUEUE_HARD ((size_t)32 << 20)
 #define HELD_HIGH ((size_t)16 << 20)
 #define UNCONFIRMED_HIGH 20000U
 
@@ -138,19 +137,6 @@ int link_send(struct link *link, struct xylem_span stanza, const struct outbox_t
 	}
 	pthread_mutex_unlock(&link->lock);
 	return error;
-}
-
-void link_answer(struct link *link, struct xylem_span stanza)
-{
-	struct xylem_reason reason;
-	int error = link_check(link, stanza, &reason);
-
-	pthread_mutex_lock(&link->lock);
-	bool fits = link->phase == PHASE_UP && outbox_queued_bytes(link->outbox) + stanza.n < QUEUE_HARD;
-	if (error != 0 || !fits || link_enqueue(link, stanza, NULL) != 0) {
-		link->state.dropped_answers++;
-	}
-	pthread_mutex_unlock(&link->lock);
 }
 
 void link_flush(struct link *link)

@@ -59,7 +59,11 @@ size_t link_max_stanza(const struct link *link);
  */
 int link_send(struct link *link, struct xylem_span stanza, const struct outbox_track *track,
 	struct xylem_reason *reason);
-/* An answer to the server's stanza: as link_send(), but beyond BUSY up to 32 MiB; what fails is counted. */
+/*
+ * An answer to the server's stanza: as link_send(), but beyond BUSY up to 32 MiB;
+ * what fails is counted. What XML cannot have becomes U+FFFD; a result that is too
+ * large becomes an error.
+ */
 void link_answer(struct link *link, struct xylem_span stanza);
 /* Sends the barrier for what was sent so far now, not after 100 stanzas or 1 s. */
 void link_flush(struct link *link);

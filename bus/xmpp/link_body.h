@@ -9,7 +9,7 @@
 #include <xmpp/link.h>
 #include <xmpp/stream.h>
 
-/* The inside of the link, for its own files only: link.c, link_request.c, link_stream.c. */
+/* The inside of the link, for its own files only: link.c, link_answer.c, link_request.c, link_stream.c. */
 
 #define LINK_MAGIC 0x6c696e6bU
 #define SECOND_US ((int64_t)1000000)

@@ -419,3 +419,15 @@ void xml_escape_words(struct xylem_buffer *out, struct xylem_span text)
 	}
 	xml_escape_text(out, text);
 }
+
+void xml_repair(struct xylem_span bytes, struct xylem_buffer *out)
+{
+	size_t at;
+
+	while (!xml_check(bytes, &at)) {
+		xylem_buffer_append(out, bytes.at, at);
+		xylem_buffer_text(out, "\xef\xbf\xbd");
+		bytes = xylem_span(bytes.at + at + 1, bytes.n - at - 1);
+	}
+	xylem_buffer_span(out, bytes);
+}

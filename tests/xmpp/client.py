@@ -91,7 +91,7 @@ class Client:
                 await asyncio.wait_for(self.news.wait(), max(0.01, left))
             except asyncio.TimeoutError:
                 raise AssertionError("not received; there is: "
-                                     + "; ".join(ET.tostring(m, "unicode") for m in received)) from None
+                                     + "; ".join(ET.tostring(m, "unicode")[:500] for m in received[-10:])) from None
 
 
 def body(message):

@@ -233,6 +233,23 @@ class LinkTest(unittest.TestCase):
         # Ten seconds of waiting; a loop that does not wait would take all of them, or its share.
         self.assertLess(driver.cpu_seconds() - before, 1)
 
+    def test_11_at_the_limit(self):
+        """A stanza of as many escaped bytes as are allowed goes, one more is refused before the stream."""
+        # ejabberd counts what it has read, which is the beginning of the next stanza too.
+        limit = LIMIT if self.server.kind == "prosody" else LIMIT // 2
+        driver = self.driver(limit=limit)
+        driver.until("up")
+        head, tail = "<message type='chat' from='bus.example.com' to='alice@example.com' id='{}'><body>", "</body></message>"
+        for name, n in (("less", limit - 1), ("just", limit), ("more", limit + 1)):
+            room = n - len(head.format(name)) - len(tail)
+            text = head.format(name) + "&lt;" * (room // 4) + "x" * (room % 4) + tail
+            self.assertEqual(len(text), n)
+            driver.tell(f"raw {name} alice@example.com {text}")
+        self.assertEqual(driver.until("refused"), "refused more too-large")
+        driver.tell("flush")
+        self.assertEqual(driver.until("settled", 2), ["settled less ok - -", "settled just ok - -"])
+        self.assertEqual(driver.state()["connects"], "1")
+
 
 if __name__ == "__main__":
     tap.run(LinkTest)

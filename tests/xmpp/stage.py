@@ -26,7 +26,7 @@ from tests.peers import ports
 from tests.peers.ejabberd import Ejabberd
 from tests.peers.process import Process
 from tests.peers.prosody import Prosody
-from tests.xmpp import tap
+from tests.xmpp import memory, tap
 from tests.xmpp.client import Client
 
 SERVERS = {"prosody": Prosody, "ejabberd": Ejabberd}
@@ -62,7 +62,7 @@ class Stage:
 
     def start_bus(self, config=None, wait=True):
         self.bus = Process([self.xylemd, "run", self.write(config)], log=self.folder / "log",
-                           env={"TEST_SECRET": self.server.secret})
+                           env={"TEST_SECRET": self.server.secret, "ASAN_OPTIONS": memory.ASAN})
         if wait:
             self.bus.wait_line(r"connected as bus\.example\.com", 60)
             self.bus.wait_line(r"main: ready", 60)
@@ -79,6 +79,12 @@ class Stage:
         headers = {"Authorization": f"Bearer {token or self.token()}", "Content-Type": "application/json"}
         return self.http(f"http://127.0.0.1:{self.console}/api/v1/{path}", headers,
                          None if body is None else json.dumps(body).encode(), method)
+
+    def fetch(self, url):
+        """The bytes at an address of the console, as the admin."""
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {self.token()}"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.read()
 
     def post(self, path, data, **headers):
         """Posts to a webhook; the status."""

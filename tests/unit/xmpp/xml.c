@@ -316,6 +316,29 @@ static void checks_characters(void **state)
 	}
 }
 
+static void repairs_what_a_person_reads(void **state)
+{
+	static const struct {
+		const char *from, *to;
+	} rows[] = {
+		{ "", "" },
+		{ "plain \xc3\xa4\t\n", "plain \xc3\xa4\t\n" },
+		{ "a\x01"
+		  "b\x1f",
+			"a\xef\xbf\xbd"
+			"b\xef\xbf\xbd" },
+		{ "\xff<\xc3", "\xef\xbf\xbd<\xef\xbf\xbd" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		XYLEM_BUFFER_SCOPED out = { 0 };
+		size_t at;
+		xml_repair(xylem_span_of(rows[i].from), &out);
+		assert_true(xylem_span_is(xylem_buffer_borrow(&out), rows[i].to));
+		assert_true(xml_check(xylem_buffer_borrow(&out), &at));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +349,7 @@ int main(void)
 		cmocka_unit_test(a_deep_or_endless_stanza_costs_no_memory),
 		cmocka_unit_test(white_space_between_stanzas_is_no_stanza),
 		cmocka_unit_test(checks_characters),
+		cmocka_unit_test(repairs_what_a_person_reads),
 	};
 	stream_free(NULL);
 	return cmocka_run_group_tests_name("xmpp xml", tests, NULL, NULL);
