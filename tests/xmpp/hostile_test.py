@@ -169,10 +169,14 @@ routes:
             refused = await self.alice.message(lambda m, f=field: m.get("id") == f"c-{f}")
             self.assertEqual(condition(refused), "modify/bad-request", field)
         # In the data an escape is JSON and stays one.
-        text = json.dumps({"specversion": "1.0", "id": "c-data", "source": "/s", "type": "t", "data": "a\x01\uffff"})
+        text = json.dumps({"specversion": "1.0", "id": "c-data", "source": "/s", "type": "t", "data": {"s": "a\x01\uffff"}})
         self.alice.send(f"<message to='desk@{BUS}' type='chat' id='c1'><body>{text.replace('&', '&amp;')}</body></message>")
-        out = await self.bob.message(lambda m: (body(m) or "").startswith('"a'))
-        self.assertEqual(json.loads(body(out)), "a\x01\uffff")
+        out = await self.bob.message(lambda m: (body(m) or "").startswith("{"))
+        self.assertEqual(json.loads(body(out)), {"s": "a\x01\uffff"})
+        # Of a string people get the text; what is none is a case.
+        text = json.dumps({"specversion": "1.0", "id": "c-text", "source": "/s", "type": "t", "data": "a\x01"})
+        self.alice.send(f"<message to='desk@{BUS}' type='chat' id='c2'><body>{text}</body></message>")
+        self.assertEqual((await self.case_of("c-text"))["code"], "xmpp-not-xml")
         await self.link_stands()
 
     async def test_08_what_a_client_cannot_say(self):
