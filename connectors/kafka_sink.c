@@ -28,24 +28,15 @@
 #include <xylem/log.h>
 
 #include "kafka_client.h"
+#include "kafka_flight.h"
 #include "kafka_record.h"
 
 #define MAGIC 0x6b736e6b
 #define SLICE_MS 100          /* how soon an interrupt is seen */
 #define GRACE_US 1500000      /* how long all brokers may be away before a delivery says so */
 #define REPORTS_US 1000000    /* how long to wait for reports of a client that is given up */
-#define FLIGHTS_KEPT 65536    /* flights that arrived and that nobody asked for again */
 #define BATCH_LARGEST 1000000 /* batch.size of librdkafka, unless it is set */
 #define BATCH_SMALLEST 16384
-#define UNREPORTED RD_KAFKA_RESP_ERR__IN_PROGRESS
-
-/* One record with the producer. */
-struct flight {
-	struct flight *next; /* of those that no call waits for */
-	struct xylem_position position;
-	uint64_t content;
-	rd_kafka_resp_err_t error; /* UNREPORTED until the report */
-};
 
 struct worker {
 	unsigned magic;
@@ -53,12 +44,11 @@ struct worker {
 	int64_t timeout_us;
 	rd_kafka_t *client;
 	atomic_bool interrupted;
-	struct flight *left; /* of earlier calls, not yet reported to the lane */
-	size_t left_count;
-	size_t stride;      /* messages handed in together */
-	int64_t batch_size; /* of the producer in bytes, once a topic refused more; 0: as configured */
-	int64_t down_since; /* 0: some broker is there, as far as we know */
-	bool refused;       /* as a user, in this call */
+	struct flights left; /* of earlier calls, not yet reported to the lane */
+	size_t stride;       /* messages handed in together */
+	int64_t batch_size;  /* of the producer in bytes, once a topic refused more; 0: as configured */
+	int64_t down_since;  /* 0: some broker is there, as far as we know */
+	bool refused;        /* as a user, in this call */
 	rd_kafka_resp_err_t last_error;
 	char last_text[256];
 	struct xylem_buffer scratch;
@@ -162,103 +152,6 @@ static void client_close(struct worker *worker)
 	worker->client = NULL;
 }
 
-/* ---- flights ---- */
-
-static uint64_t hash_span(uint64_t hash, struct xylem_span span)
-{
-	size_t i;
-
-	for (i = 0; i < span.n; i++) {
-		hash = (hash ^ (unsigned char)span.at[i]) * 1099511628211u;
-	}
-	return (hash ^ 0x100) * 1099511628211u; /* FNV-1a with a mark between spans */
-}
-
-static uint64_t content_of(const struct xylem_message *message)
-{
-	uint64_t hash = 14695981039346656037u;
-
-	hash = hash_span(hash, message->id);
-	hash = hash_span(hash, message->key);
-	return hash_span(hash, message->data);
-}
-
-static struct flight *flight_new(void)
-{
-	struct flight *flight = calloc(1, sizeof(*flight));
-
-	if (flight != NULL) {
-		flight->error = UNREPORTED;
-	}
-	return flight;
-}
-
-/* Takes the flight of this message out of those left over; NULL: there is none. */
-static struct flight *flight_take(struct worker *worker, const struct xylem_message *message)
-{
-	struct flight **link;
-	uint64_t content;
-
-	if (worker->left == NULL) {
-		return NULL;
-	}
-	content = content_of(message);
-	for (link = &worker->left; *link != NULL; link = &(*link)->next) {
-		struct flight *flight = *link;
-
-		if (flight->position.offset == message->position.offset &&
-			flight->position.partition == message->position.partition &&
-			flight->content == content) {
-			*link = flight->next;
-			worker->left_count--;
-			return flight;
-		}
-	}
-	return NULL;
-}
-
-static void flight_leave(struct worker *worker, struct flight *flight, const struct xylem_message *message)
-{
-	flight->position = message->position;
-	flight->content = content_of(message);
-	flight->next = worker->left;
-	worker->left = flight;
-	worker->left_count++;
-}
-
-/* Forgets flights that failed, and the oldest when there are too many. No flight may be under way without a client. */
-static void flights_sweep(struct worker *worker)
-{
-	struct flight **link = &worker->left;
-	size_t kept = 0;
-
-	while (*link != NULL) {
-		struct flight *flight = *link;
-		bool arrived = flight->error == RD_KAFKA_RESP_ERR_NO_ERROR;
-
-		if (flight->error == UNREPORTED || (arrived && kept < FLIGHTS_KEPT)) {
-			kept++;
-			link = &flight->next;
-		} else {
-			*link = flight->next;
-			worker->left_count--;
-			free(flight);
-		}
-	}
-}
-
-/* The client is gone: whatever had no report has none to come. */
-static void flights_lost(struct worker *worker)
-{
-	struct flight *flight;
-
-	for (flight = worker->left; flight != NULL; flight = flight->next) {
-		flight->error = flight->error == UNREPORTED ? RD_KAFKA_RESP_ERR__PURGE_INFLIGHT
-							    : flight->error;
-	}
-	flights_sweep(worker);
-}
-
 /* ---- handing in ---- */
 
 static bool topic_valid(struct xylem_span topic)
@@ -319,7 +212,7 @@ static int hand_in(struct call *call, size_t i)
 	struct worker *worker = call->worker;
 	const struct kafka_options *options = worker->instance->options;
 	const struct xylem_message *message = call->messages[i];
-	struct flight *flight = flight_new();
+	struct flight *flight = kafka_flight_new();
 	struct kafka_record record = { 0 };
 	rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
 	char topic[250];
@@ -430,7 +323,7 @@ static int renew(struct worker *worker, struct xylem_result *ret_failure)
 			xylem_host_name(worker->instance->host), text);
 	}
 	client_close(worker);
-	flights_lost(worker);
+	kafka_flights_lost(&worker->left);
 	if (client_open(worker, &reason) != 0) {
 		xylem_result_fail(
 			ret_failure, XYLEM_FAILURE_MISCONFIGURED, "kafka-client", "%s", reason.text);
@@ -477,7 +370,7 @@ static size_t hand_in_all(struct call *call, size_t from, size_t to)
 
 	for (i = from; i < to; i++) {
 		if (call->flights[i] == NULL) {
-			call->flights[i] = flight_take(call->worker, call->messages[i]);
+			call->flights[i] = kafka_flight_take(&call->worker->left, call->messages[i]);
 		}
 		if (call->flights[i] == NULL && hand_in(call, i) != 0) {
 			return i;
@@ -593,12 +486,12 @@ static void settle(struct call *call, size_t at)
 			call->results[i].failure = XYLEM_NOT_TRIED;
 		}
 		if (flight != NULL && flight->error == UNREPORTED) {
-			flight_leave(call->worker, flight, call->messages[i]);
+			kafka_flight_leave(&call->worker->left, flight, call->messages[i]);
 		} else {
 			free(flight);
 		}
 	}
-	flights_sweep(call->worker);
+	kafka_flights_sweep(&call->worker->left);
 }
 
 static void tell_health(const struct worker *worker, const struct xylem_result *failure)
@@ -684,11 +577,11 @@ void kafka_sink_close(void *given)
 	}
 	assert(worker->magic == MAGIC);
 	client_close(worker);
-	flights_lost(worker);
-	while (worker->left != NULL) {
-		struct flight *flight = worker->left;
+	kafka_flights_lost(&worker->left);
+	while (worker->left.first != NULL) {
+		struct flight *flight = worker->left.first;
 
-		worker->left = flight->next;
+		worker->left.first = flight->next;
 		free(flight);
 	}
 	xylem_buffer_finish(&worker->scratch);

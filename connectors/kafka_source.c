@@ -28,7 +28,7 @@
 
 #include <xylem/log.h>
 
-#include "kafka_client.h"
+#include "kafka_batch.h"
 #include "kafka_record.h"
 
 #define BATCH_COUNT 1000
@@ -37,147 +37,6 @@
 #define STUCK_US 200000  /* how long nothing may go before the partitions are paused */
 #define DRAIN_US 5000000 /* how long to wait for the disk before partitions are given up */
 #define AGAIN_US 2000000 /* between attempts of a consumer that cannot go on */
-
-/* One submission: from, inclusive, and the offsets to store when it is on disk. */
-struct batch {
-	struct batch *next;
-	struct kafka_source *source;
-	rd_kafka_topic_partition_list_t *first, *after;
-	size_t n;
-	bool answered;
-	int error;
-};
-
-struct kafka_source {
-	struct kafka_instance *instance;
-	struct xylem_source *door;
-	pthread_t thread;
-	bool running;
-	atomic_bool stopping;
-
-	/* Of the thread. */
-	rd_kafka_t *client;
-	rd_kafka_message_t **gathered;
-	size_t gathered_count, gathered_room, gathered_bytes;
-	size_t piece; /* records in the next submission at most */
-	bool bare;    /* the next record goes without key and data: it was refused with them */
-	bool paused;
-	int64_t stuck_since; /* 0: it goes */
-	struct xylem_arena *arena;
-
-	/* Under the lock: written by the journal's commit thread, too. */
-	pthread_mutex_t lock;
-	pthread_cond_t answered;
-	struct batch *head, **tail;
-	size_t under_way; /* messages */
-};
-
-/* ---- batches ---- */
-
-static void batch_free(struct batch *batch)
-{
-	if (batch->first != NULL) {
-		rd_kafka_topic_partition_list_destroy(batch->first);
-	}
-	if (batch->after != NULL) {
-		rd_kafka_topic_partition_list_destroy(batch->after);
-	}
-	free(batch);
-}
-
-/* The entry of this record's partition, added with `offset` when it is new. */
-static rd_kafka_topic_partition_t *entry(
-	rd_kafka_topic_partition_list_t *list, const rd_kafka_message_t *record, int64_t offset)
-{
-	const char *topic = rd_kafka_topic_name(record->rkt);
-	rd_kafka_topic_partition_t *found = list->cnt > 0
-						    ? &list->elems[list->cnt - 1]
-						    : NULL; /* records come in stretches of a partition */
-
-	if (found == NULL || found->partition != record->partition || strcmp(found->topic, topic) != 0) {
-		found = rd_kafka_topic_partition_list_find(list, topic, record->partition);
-	}
-	if (found == NULL) {
-		found = rd_kafka_topic_partition_list_add(list, topic, record->partition);
-		found->offset = offset;
-	}
-	return found;
-}
-
-static struct batch *batch_new(struct kafka_source *source, size_t n)
-{
-	struct batch *batch = calloc(1, sizeof(*batch));
-	size_t i;
-
-	if (batch == NULL) {
-		return NULL;
-	}
-	batch->source = source;
-	batch->n = n;
-	batch->first = rd_kafka_topic_partition_list_new(8);
-	batch->after = rd_kafka_topic_partition_list_new(8);
-	for (i = 0; i < n; i++) {
-		const rd_kafka_message_t *record = source->gathered[i];
-
-		entry(batch->first, record, record->offset);
-		entry(batch->after, record, 0)->offset = record->offset + 1;
-	}
-	return batch;
-}
-
-/* On the journal's commit thread. */
-static void on_disk(void *context, int error, const struct xylem_receipt *receipts, size_t n)
-{
-	struct batch *batch = context;
-	struct kafka_source *source = batch->source;
-
-	pthread_mutex_lock(&source->lock);
-	batch->error = error;
-	batch->answered = true;
-	source->under_way -= batch->n;
-	pthread_cond_broadcast(&source->answered);
-	pthread_mutex_unlock(&source->lock);
-}
-
-/* The head of the queue when the journal has answered for it, taken off; NULL: not yet. */
-static struct batch *take_answered(struct kafka_source *source)
-{
-	struct batch *batch;
-
-	pthread_mutex_lock(&source->lock);
-	batch = source->head != NULL && source->head->answered ? source->head : NULL;
-	if (batch != NULL) {
-		source->head = batch->next;
-		source->tail = source->head ? source->tail : &source->head;
-	}
-	pthread_mutex_unlock(&source->lock);
-	return batch;
-}
-
-/* Waits up to `wait_us` for an answer of the journal; all: for all of them. */
-static void await_disk(struct kafka_source *source, int64_t wait_us, bool all)
-{
-	int64_t end = kafka_clock() + wait_us;
-	struct timespec until = { .tv_sec = end / 1000000, .tv_nsec = end % 1000000 * 1000 };
-	int error = 0;
-
-	pthread_mutex_lock(&source->lock);
-	while (error == 0 && source->head != NULL &&
-		(all ? source->under_way > 0 : !source->head->answered)) {
-		error = pthread_cond_clockwait(&source->answered, &source->lock, CLOCK_MONOTONIC, &until);
-	}
-	pthread_mutex_unlock(&source->lock);
-}
-
-static size_t under_way(struct kafka_source *source)
-{
-	size_t n;
-
-	pthread_mutex_lock(&source->lock);
-	n = source->under_way;
-	pthread_mutex_unlock(&source->lock);
-	return n;
-}
 
 /* ---- what was polled and not handed in ---- */
 
@@ -267,7 +126,7 @@ static bool poll_once(struct kafka_source *source, int timeout_ms)
 	} else if (!keep(source, record)) {
 		rd_kafka_topic_partition_list_t *back = rd_kafka_topic_partition_list_new(1);
 
-		entry(back, record, record->offset);
+		kafka_batch_entry(back, record, record->offset);
 		rewind_to(source, back);
 		rd_kafka_topic_partition_list_destroy(back);
 		rd_kafka_message_destroy(record);
@@ -282,16 +141,16 @@ static bool poll_once(struct kafka_source *source, int timeout_ms)
  * A batch is not in the journal, or nobody knows: everything from its first record on is read
  * again, with what was handed in after it.
  */
-static void start_over(struct kafka_source *source, struct batch *failed)
+static void start_over(struct kafka_source *source, struct kafka_batch *failed)
 {
 	rd_kafka_topic_partition_list_t *first = failed->first;
-	struct batch *later;
+	struct kafka_batch *later;
 	size_t i;
 
 	xylem_log(XYLEM_LOG_WARNING, "kafka", "%s: %zu records were not journaled (%s); they are read again",
 		xylem_host_name(source->instance->host), failed->n, xylem_error_row(failed->error)->text);
-	await_disk(source, DRAIN_US, true);
-	while ((later = take_answered(source)) != NULL) {
+	kafka_batch_await(source, DRAIN_US, true);
+	while ((later = kafka_batch_take(source)) != NULL) {
 		int k;
 
 		for (k = 0; k < later->first->cnt; k++) {
@@ -302,10 +161,10 @@ static void start_over(struct kafka_source *source, struct batch *failed)
 					at->offset;
 			}
 		}
-		batch_free(later);
+		kafka_batch_free(later);
 	}
 	for (i = 0; i < source->gathered_count; i++) {
-		entry(first, source->gathered[i], source->gathered[i]->offset);
+		kafka_batch_entry(first, source->gathered[i], source->gathered[i]->offset);
 	}
 	forget_gathered(source, source->gathered_count);
 	rewind_to(source, first);
@@ -314,9 +173,9 @@ static void start_over(struct kafka_source *source, struct batch *failed)
 
 static void store_answered(struct kafka_source *source)
 {
-	struct batch *batch;
+	struct kafka_batch *batch;
 
-	while ((batch = take_answered(source)) != NULL) {
+	while ((batch = kafka_batch_take(source)) != NULL) {
 		if (batch->error == 0) {
 			/* A partition that was taken away meanwhile is refused here: its new owner reads from the last commit. */
 			(void)rd_kafka_offsets_store(source->client, batch->after);
@@ -324,7 +183,7 @@ static void store_answered(struct kafka_source *source)
 		} else {
 			start_over(source, batch);
 		}
-		batch_free(batch);
+		kafka_batch_free(batch);
 	}
 }
 
@@ -343,7 +202,7 @@ static void on_rebalance(rd_kafka_t *client, rd_kafka_resp_err_t event,
 		source->paused = false;
 		xylem_host_health(source->instance->host, true, "%d partitions", partitions->cnt);
 	} else {
-		await_disk(source, DRAIN_US, true);
+		kafka_batch_await(source, DRAIN_US, true);
 		store_answered(source);
 		forget_partitions(source, partitions);
 		if (!rd_kafka_assignment_lost(client)) {
@@ -407,36 +266,11 @@ static bool read_record(
 	return kafka_record_read(&input, source->arena, ret_message);
 }
 
-static void queue_batch(struct kafka_source *source, struct batch *batch)
-{
-	pthread_mutex_lock(&source->lock);
-	*source->tail = batch;
-	source->tail = &batch->next;
-	source->under_way += batch->n;
-	pthread_mutex_unlock(&source->lock);
-}
-
-/* The batch was refused at the door: it comes off the tail, where the last one always is. */
-static void unqueue_batch(struct kafka_source *source, struct batch *batch)
-{
-	struct batch **link = &source->head;
-
-	pthread_mutex_lock(&source->lock);
-	while (*link != batch) {
-		link = &(*link)->next;
-	}
-	*link = NULL;
-	source->tail = link;
-	source->under_way -= batch->n;
-	pthread_mutex_unlock(&source->lock);
-	batch_free(batch);
-}
-
 /* Hands in the first `n` gathered records. 0, or what the door said. */
 static int submit(struct kafka_source *source, size_t n, struct xylem_reason *reason)
 {
 	struct xylem_message *messages = xylem_arena_take(source->arena, n * sizeof(*messages));
-	struct batch *batch = batch_new(source, n);
+	struct kafka_batch *batch = kafka_batch_new(source, n);
 	size_t i;
 	int error = messages == NULL || batch == NULL ? -XYLEM_E_MEMORY : 0;
 
@@ -445,13 +279,13 @@ static int submit(struct kafka_source *source, size_t n, struct xylem_reason *re
 	}
 	if (error == 0) {
 		/* Queued first: the answer may come before the call returns. */
-		queue_batch(source, batch);
-		error = xylem_source_submit(source->door, messages, n, on_disk, batch, reason);
+		kafka_batch_queue(source, batch);
+		error = xylem_source_submit(source->door, messages, n, kafka_batch_on_disk, batch, reason);
 		if (error != 0) {
-			unqueue_batch(source, batch);
+			kafka_batch_unqueue(source, batch);
 		}
 	} else if (batch != NULL) {
-		batch_free(batch);
+		kafka_batch_free(batch);
 	}
 	xylem_arena_reset(source->arena);
 	return error;
@@ -473,7 +307,7 @@ static void narrow(struct kafka_source *source, size_t n, const struct xylem_rea
 /* True when records went in. */
 static bool hand_in(struct kafka_source *source)
 {
-	size_t waiting = under_way(source), window = (size_t)source->instance->options->window;
+	size_t waiting = kafka_batches_under_way(source), window = (size_t)source->instance->options->window;
 	size_t n = source->gathered_count < source->piece ? source->gathered_count : source->piece;
 	struct xylem_reason reason = { "" };
 	int error;
@@ -520,8 +354,8 @@ static void stay(struct kafka_source *source)
 	int64_t now = kafka_clock();
 
 	source->stuck_since = source->stuck_since ? source->stuck_since : now;
-	if (now - source->stuck_since < STUCK_US && under_way(source) > 0) {
-		await_disk(source, POLL_MS * 1000 / 4, false);
+	if (now - source->stuck_since < STUCK_US && kafka_batches_under_way(source) > 0) {
+		kafka_batch_await(source, POLL_MS * 1000 / 4, false);
 		return;
 	}
 	set_paused(source, true);
@@ -530,7 +364,8 @@ static void stay(struct kafka_source *source)
 
 static void gather(struct kafka_source *source)
 {
-	bool more = source->gathered_count > 0 || poll_once(source, under_way(source) > 0 ? 1 : POLL_MS);
+	bool more = source->gathered_count > 0 ||
+		    poll_once(source, kafka_batches_under_way(source) > 0 ? 1 : POLL_MS);
 
 	while (more && source->gathered_count < BATCH_COUNT && source->gathered_bytes < BATCH_BYTES) {
 		more = poll_once(source, 0);
@@ -657,14 +492,14 @@ static void *run(void *context)
 
 void kafka_source_free(struct kafka_source *source)
 {
-	struct batch *batch;
+	struct kafka_batch *batch;
 
 	if (source == NULL) {
 		return;
 	}
 	assert(!source->running);
-	while ((batch = take_answered(source)) != NULL) {
-		batch_free(batch);
+	while ((batch = kafka_batch_take(source)) != NULL) {
+		kafka_batch_free(batch);
 	}
 	assert(source->head == NULL); /* the core has completed what was submitted */
 	pthread_cond_destroy(&source->answered);
