@@ -441,6 +441,16 @@ static int subscribe(struct kafka_source *source, struct xylem_reason *reason)
 	return 0;
 }
 
+/* While the group is left: partitions are given back, records that were fetched already go (somebody reads them again). */
+static void leave_event(struct kafka_source *source, rd_kafka_event_t *event)
+{
+	if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE) {
+		on_rebalance(source->client, rd_kafka_event_error(event),
+			rd_kafka_event_topic_partition_list(event), source);
+	}
+	rd_kafka_event_destroy(event);
+}
+
 /* Leaves the group, with offsets committed as far as they are known. Brokers that do not answer are not waited for. */
 static void leave(struct kafka_source *source)
 {
@@ -448,8 +458,13 @@ static void leave(struct kafka_source *source)
 	int64_t deadline = kafka_clock() + DRAIN_US;
 	rd_kafka_error_t *error = rd_kafka_consumer_close_queue(source->client, queue);
 
+	/* As events: rd_kafka_queue_poll_callback() ends the process when it meets a fetched record (2.0.2). */
 	while (error == NULL && !rd_kafka_consumer_closed(source->client) && kafka_clock() < deadline) {
-		rd_kafka_queue_poll_callback(queue, POLL_MS);
+		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, POLL_MS);
+
+		if (event != NULL) {
+			leave_event(source, event);
+		}
 	}
 	rd_kafka_error_destroy(error);
 	forget_gathered(source, source->gathered_count);

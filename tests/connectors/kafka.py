@@ -410,6 +410,19 @@ class SourceFaults(Base):
         print(f"# broker killed: 10000 records, 0 lost, {again} twice", file=sys.stderr)
 
 
+    def test_4_stopped_while_records_are_on_their_way(self):
+        topic = self.topic(partitions=3)
+        self.produce(topic, 0, 60000)
+        driver = self.source(topic=topic, group=topic)
+        for _ in range(15):
+            before = driver.wait(1)
+            driver.wait(before + 1, 10)
+            driver.ok("stop k")  # librdkafka has fetched more than was handed in
+            driver.ok("source k")
+        again = self.all_of([driver], 60000)
+        print(f"# stopped 15 times: 60000 records, 0 lost, {again} twice", file=sys.stderr)
+
+
 class Speed(Base):
     def test_sink(self):
         """No time is asserted; the figure is for who reads the log."""
