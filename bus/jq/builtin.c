@@ -10,11 +10,16 @@
 
 static const struct jq_builtin *const tables[] = {
 	jq_builtin_core,
+	jq_builtin_date,
+	jq_builtin_math,
+	jq_builtin_regex,
+	jq_builtin_string,
 	jq_builtin_value,
 };
 
 static const struct jq_definition *const libraries[] = {
 	jq_library_core,
+	jq_library_string,
 };
 
 const struct jq_builtin *jq_builtin_find(struct xylem_span name, size_t arity)

@@ -23,7 +23,6 @@ extern const struct jq_builtin jq_builtin_core[];
 extern const struct jq_builtin jq_builtin_value[];
 extern const struct jq_builtin jq_builtin_regex[];
 extern const struct jq_builtin jq_builtin_date[];
-extern const struct jq_builtin jq_builtin_format[];
 extern const struct jq_builtin jq_builtin_string[];
 extern const struct jq_builtin jq_builtin_math[];
 

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * xylemd jq [OPTION ...] PROGRAM [FILE ...]: the language of the `jq` step on
+ * the command line, with the options and exit codes of jq, over streams of
+ * documents of any size.
+ *
+ * It runs with the world at hand (input, $ENV, debug, halt) and nearly without
+ * limits; with --step, as a step of a route would.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <base/clock.h>
+#include <config/source_file.h>
+#include <jq/jq.h>
+#include <main/commands.h>
+#include <main/jq_arguments.h>
+#include <main/jq_input.h>
+
+#define OUTPUT_BLOCK ((size_t)128 * 1024)
+
+enum { EXIT_FALSE = 1, EXIT_USAGE = 2, EXIT_COMPILE = 3, EXIT_NOTHING = 4, EXIT_FAILED = 5 };
+
+extern char **environ;
+
+struct running {
+	const struct jq_arguments *arguments;
+	struct jq_program *program;
+	struct jq_machine *machine;
+	struct jq_input *input;
+	struct xylem_buffer out;
+	enum { LAST_NOTHING, LAST_FALSE, LAST_TRUE } last; /* for --exit-status */
+	int code;
+	bool over; /* no further input is run */
+};
+
+/* --- Out ----------------------------------------------------------------------- */
+
+static int out_flush(struct running *running)
+{
+	size_t at = 0;
+	while (at < running->out.n) {
+		ssize_t written = write(STDOUT_FILENO, running->out.bytes + at, running->out.n - at);
+		if (written < 0 && errno != EINTR) {
+			running->over = true;
+			running->code = EXIT_USAGE;
+			if (errno != EPIPE) {
+				fprintf(stderr, "xylemd jq: error: writing failed: %s\n", strerror(errno));
+			}
+			return -XYLEM_E_IO;
+		}
+		at += written > 0 ? (size_t)written : 0;
+	}
+	xylem_buffer_clear(&running->out);
+	return 0;
+}
+
+static int result_put(void *context, struct jq_machine *machine, struct jq_value value)
+{
+	struct running *running = context;
+	const struct jq_arguments *arguments = running->arguments;
+	struct xylem_reason reason = { "" };
+	int error = 0;
+	running->last = jq_is_true(value) ? LAST_TRUE : LAST_FALSE;
+	if (arguments->sequence) {
+		xylem_buffer_byte(&running->out, 0x1e);
+	}
+	if (arguments->raw_output && jq_is_string(value) && !arguments->form.ascii) {
+		xylem_buffer_span(&running->out, jq_string_bytes(machine, value));
+	} else {
+		error = jq_result_write(machine, value, &arguments->form, &running->out, &reason);
+	}
+	if (error) {
+		fprintf(stderr, "xylemd jq: error: %s\n", reason.text);
+		return error;
+	}
+	if (!arguments->joined) {
+		xylem_buffer_byte(&running->out, arguments->zero ? '\0' : '\n');
+	}
+	if (xylem_buffer_failed(&running->out)) {
+		return -XYLEM_E_MEMORY;
+	}
+	return running->out.n >= OUTPUT_BLOCK || arguments->unbuffered ? out_flush(running) : 0;
+}
+
+/* --- What a program may ask the world ------------------------------------------------ */
+
+static void input_broken(struct running *running, const struct xylem_reason *reason)
+{
+	out_flush(running);
+	fprintf(stderr, "xylemd jq: error (at %s:%llu): %s\n", jq_input_name(running->input),
+		(unsigned long long)jq_input_line(running->input) + 1, reason->text);
+	running->code = EXIT_USAGE;
+	running->over = true;
+}
+
+static bool world_input(void *context, struct xylem_span *ret_input)
+{
+	struct running *running = context;
+	struct xylem_reason reason = { "" };
+	int error = running->over ? -XYLEM_E_END : jq_input_next(running->input, ret_input, &reason);
+	if (error && error != -XYLEM_E_END) {
+		input_broken(running, &reason);
+	}
+	return error == 0;
+}
+
+static void world_debug(void *context, const char *name, struct xylem_span json)
+{
+	struct running *running = context;
+	out_flush(running);
+	if (*name) {
+		fprintf(stderr, "[\"%s\",%.*s]\n", name, (int)json.n, json.at);
+	} else {
+		fwrite(json.at, 1, json.n, stderr);
+	}
+}
+
+/* --- One run -------------------------------------------------------------------------- */
+
+/* The error's own text, or what it is as JSON. */
+static void error_print(struct running *running, const struct xylem_reason *reason)
+{
+	struct jq_value value = jq_machine_error(running->machine);
+	struct xylem_reason ignored;
+	XYLEM_BUFFER_SCOPED text = { 0 };
+	bool string = jq_is_string(value);
+	if (string) {
+		xylem_buffer_span(&text, jq_string_bytes(running->machine, value));
+	} else if (jq_is_none(value) || jq_result_write(running->machine, value, NULL, &text, &ignored) < 0) {
+		string = true;
+		xylem_buffer_text(&text, reason->text);
+	}
+	fprintf(stderr, "xylemd jq: error (at %s:%llu)%s: %.*s\n", jq_input_name(running->input),
+		(unsigned long long)jq_input_line(running->input), string ? "" : " (not a string)",
+		(int)text.n, text.n ? text.bytes : "");
+}
+
+static void halted(struct running *running)
+{
+	struct jq_value value = jq_machine_error(running->machine);
+	struct xylem_reason ignored;
+	running->over = true;
+	running->code = jq_machine_exit_status(running->machine);
+	if (jq_is_none(value)) {
+		return;
+	}
+	XYLEM_BUFFER_SCOPED text = { 0 };
+	if (jq_is_string(value)) {
+		xylem_buffer_span(&text, jq_string_bytes(running->machine, value));
+	} else if (jq_result_write(running->machine, value, NULL, &text, &ignored) == 0) {
+		xylem_buffer_byte(&text, '\n');
+	}
+	fwrite(text.n ? text.bytes : "", 1, text.n, stderr);
+}
+
+static void input_run(struct running *running, struct jq_value input)
+{
+	struct xylem_reason reason = { "" };
+	int error = jq_machine_run(running->machine, input, result_put, running, &reason);
+	if (error == -XYLEM_E_END) {
+		out_flush(running);
+		halted(running);
+	} else if (error == -XYLEM_E_UNPROCESSABLE) {
+		out_flush(running);
+		error_print(running, &reason);
+		running->code = running->over ? running->code : EXIT_FAILED;
+	} else if (error && !running->over) {
+		out_flush(running);
+		fprintf(stderr, "xylemd jq: error: %s\n", reason.text[0] ? reason.text : "out of memory");
+		running->code = EXIT_FAILED;
+	}
+}
+
+static void inputs_run(struct running *running)
+{
+	struct xylem_reason reason = { "" };
+	while (!running->over) {
+		struct xylem_span json;
+		int error = jq_input_next(running->input, &json, &reason);
+		if (error == -XYLEM_E_END) {
+			return;
+		}
+		if (error) {
+			input_broken(running, &reason);
+			return;
+		}
+		jq_machine_begin(running->machine, clock_wall_us());
+		jq_input_hold(running->input);
+		input_run(running, jq_value_json(json));
+		jq_input_release(running->input);
+	}
+}
+
+static int machine_make(struct running *running)
+{
+	const struct jq_arguments *arguments = running->arguments;
+	struct xylem_reason reason = { "" };
+	struct jq_options options = { .file = arguments->program_file ? arguments->program_file : "program",
+		.modules = { jq_arguments_module, (void *)(uintptr_t)arguments },
+		.arguments = arguments->variables,
+		.argument_count = arguments->variable_count,
+		.limits = arguments->limits,
+		.impure = !arguments->step };
+	int error = jq_program_new(
+		xylem_span_of(arguments->program), &options, &running->program, NULL, &reason);
+	if (error) {
+		fprintf(stderr, "xylemd jq: error: %s\nxylemd jq: 1 compile error\n", reason.text);
+		return EXIT_COMPILE;
+	}
+	running->machine = jq_machine_new(running->program);
+	if (!running->machine) {
+		fputs("xylemd jq: error: out of memory\n", stderr);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static void all_run(struct running *running)
+{
+	const struct jq_world world = { .input = world_input,
+		.debug = world_debug,
+		.environment = (const char *const *)environ,
+		.context = running };
+	jq_machine_world(running->machine, &world);
+	if (running->arguments->null_input) {
+		jq_machine_begin(running->machine, clock_wall_us());
+		input_run(running, jq_simple(JQ_NULL));
+	} else {
+		inputs_run(running);
+	}
+	out_flush(running);
+	if (!running->code && jq_input_missing(running->input)) {
+		running->code = EXIT_USAGE;
+	}
+	if (!running->code && running->arguments->exit_status && !running->over) {
+		running->code = running->last == LAST_NOTHING ? EXIT_NOTHING
+				: running->last == LAST_FALSE ? EXIT_FALSE
+							      : 0;
+	}
+}
+
+int command_jq(int argc, char **argv)
+{
+	struct jq_arguments arguments;
+	int code = jq_arguments_init(&arguments, argc, argv);
+	if (!code) {
+		struct running running = { .arguments = &arguments };
+		running.input = jq_input_new(arguments.kind, arguments.files, arguments.file_count);
+		code = running.input ? machine_make(&running) : EXIT_USAGE;
+		if (!code) {
+			all_run(&running);
+			code = running.code;
+		}
+		jq_machine_free(running.machine);
+		jq_program_free(running.program);
+		jq_input_free(running.input);
+		xylem_buffer_finish(&running.out);
+	}
+	jq_arguments_finish(&arguments);
+	return code < 0 ? 0 : code;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads the inputs of `xylemd jq` in large blocks and finds where each ends; a
+ * text is looked at where it was read, and copied only when a block ends in
+ * the middle of it.
+ *
+ * While a program runs over one input and asks for further ones, what it has
+ * must not move. So a held block is set aside when the next is needed, and
+ * freed at the release.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <json/scan.h>
+#include <json/utf8.h>
+#include <main/jq_input.h>
+#include <xylem/json.h>
+
+#define BLOCK ((size_t)512 * 1024)
+
+struct aside {
+	struct aside *next;
+	char *bytes;
+};
+
+struct jq_input {
+	enum jq_input_kind kind;
+	char *const *paths;
+	size_t path_count, path; /* the next to open */
+	const char *name;
+	int descriptor; /* -1: none open */
+	char *bytes;
+	size_t at, n, room; /* what is not given out yet stands from `at` to `n` */
+	size_t counted;     /* newlines before this byte are in `lines` */
+	uint64_t lines;
+	bool ended, held, given;
+	size_t missing;
+	struct aside *aside;
+	struct xylem_buffer text; /* of lines, wholes and lists */
+};
+
+struct jq_input *jq_input_new(enum jq_input_kind kind, char *const *paths, size_t path_count)
+{
+	struct jq_input *input = calloc(1, sizeof(*input));
+	if (input) {
+		input->kind = kind;
+		input->paths = paths;
+		input->path_count = path_count;
+		input->name = "<stdin>";
+		input->descriptor = path_count ? -1 : STDIN_FILENO;
+	}
+	return input;
+}
+
+struct jq_input *jq_input_free(struct jq_input *input)
+{
+	if (input) {
+		jq_input_release(input);
+		if (input->descriptor > STDIN_FILENO) {
+			close(input->descriptor);
+		}
+		xylem_buffer_finish(&input->text);
+		free(input->bytes);
+		free(input);
+	}
+	return NULL;
+}
+
+void jq_input_hold(struct jq_input *input)
+{
+	input->held = true;
+}
+
+void jq_input_release(struct jq_input *input)
+{
+	for (struct aside *aside; (aside = input->aside);) {
+		input->aside = aside->next;
+		free(aside->bytes);
+		free(aside);
+	}
+	input->held = false;
+}
+
+size_t jq_input_missing(const struct jq_input *input)
+{
+	return input->missing;
+}
+
+const char *jq_input_name(const struct jq_input *input)
+{
+	return input->name;
+}
+
+uint64_t jq_input_line(const struct jq_input *input)
+{
+	uint64_t lines = input->lines;
+	for (size_t i = input->counted; i < input->at; i++) {
+		lines += input->bytes[i] == '\n';
+	}
+	return lines;
+}
+
+/* --- Bytes ------------------------------------------------------------------- */
+
+static bool file_next(struct jq_input *input)
+{
+	if (input->descriptor > STDIN_FILENO) {
+		close(input->descriptor);
+	}
+	input->descriptor = -1;
+	while (input->path < input->path_count && input->descriptor < 0) {
+		const char *path = input->paths[input->path++];
+		input->descriptor = open(path, O_RDONLY | O_CLOEXEC);
+		if (input->descriptor < 0) {
+			fprintf(stderr, "xylemd jq: error: could not open %s: %s\n", path, strerror(errno));
+			input->missing++;
+			continue;
+		}
+		input->name = path;
+		input->lines = 0;
+		input->counted = input->at;
+	}
+	return input->descriptor >= 0;
+}
+
+/* A block with room for more behind what is not given out yet. */
+static int block_renew(struct jq_input *input)
+{
+	size_t left = input->n - input->at;
+	size_t room = left * 2 > BLOCK ? left * 2 : BLOCK;
+	input->lines = jq_input_line(input);
+	if (!input->held && input->bytes && input->room >= left + BLOCK / 2) {
+		memmove(input->bytes, input->bytes + input->at, left);
+	} else {
+		char *bytes = malloc(room);
+		struct aside *aside = input->held && input->bytes ? malloc(sizeof(*aside)) : NULL;
+		if (!bytes || (input->held && input->bytes && !aside)) {
+			free(bytes);
+			free(aside);
+			return -XYLEM_E_MEMORY;
+		}
+		if (left) {
+			memcpy(bytes, input->bytes + input->at, left);
+		}
+		if (aside) {
+			*aside = (struct aside){ input->aside, input->bytes };
+			input->aside = aside;
+		} else {
+			free(input->bytes);
+		}
+		input->bytes = bytes;
+		input->room = room;
+	}
+	input->at = 0;
+	input->counted = 0;
+	input->n = left;
+	return 0;
+}
+
+/* More bytes behind `n`; `ended` when there are none. */
+static int bytes_more(struct jq_input *input, struct xylem_reason *reason)
+{
+	if (input->n == input->room) {
+		int error = block_renew(input);
+		if (error) {
+			xylem_reason_set(reason, "out of memory");
+			return error;
+		}
+	}
+	for (;;) {
+		if (input->descriptor < 0 && !file_next(input)) {
+			input->ended = true;
+			return 0;
+		}
+		ssize_t got = read(input->descriptor, input->bytes + input->n, input->room - input->n);
+		if (got > 0) {
+			input->n += (size_t)got;
+			return 0;
+		}
+		if (got < 0 && errno != EINTR) {
+			xylem_reason_set(reason, "%s cannot be read: %s", input->name, strerror(errno));
+			return -XYLEM_E_IO;
+		}
+		if (got == 0 && !file_next(input)) {
+			input->ended = true;
+			return 0;
+		}
+	}
+}
+
+/* --- JSON texts ---------------------------------------------------------------- */
+
+static bool between(char c)
+{
+	return scan_is_space(c) || c == 0x1e;
+}
+
+/* Passes over what stands between texts; -XYLEM_E_END at the end of everything. */
+static int gap_skip(struct jq_input *input, struct xylem_reason *reason)
+{
+	for (;;) {
+		while (input->at < input->n && between(input->bytes[input->at])) {
+			input->at++;
+		}
+		if (input->at < input->n) {
+			return 0;
+		}
+		if (input->ended) {
+			return -XYLEM_E_END;
+		}
+		int error = bytes_more(input, reason);
+		if (error) {
+			return error;
+		}
+	}
+}
+
+/*
+ * The text that begins at `at`. One that ends where the bytes do may go on in the next block,
+ * unless it is closed by itself.
+ */
+static int text_find(struct jq_input *input, size_t *ret_n, struct xylem_reason *reason)
+{
+	for (size_t had = 0;;) {
+		const char *from = input->bytes + input->at, *to = input->bytes + input->n;
+		const char *end = had * 2 > (size_t)(to - from) && !input->ended ? to : scan_value(from, to);
+		char last = end > from ? end[-1] : '\0';
+		bool closed = (*from == '{' && last == '}') || (*from == '[' && last == ']') ||
+			      (*from == '"' && last == '"' && end - from > 1);
+		if (end < to || (closed && xylem_json_check(xylem_span(from, (size_t)(end - from)), NULL,
+						   &(struct xylem_reason){ "" }) == 0)) {
+			*ret_n = (size_t)(end - from);
+			return 0;
+		}
+		if (input->ended) {
+			*ret_n = (size_t)(to - from);
+			return 0;
+		}
+		had = (size_t)(to - from);
+		int error = bytes_more(input, reason);
+		if (error) {
+			return error;
+		}
+	}
+}
+
+static int json_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
+{
+	size_t n = 0, offset = 0;
+	struct xylem_reason why;
+	int error = gap_skip(input, reason);
+	if (!error) {
+		error = text_find(input, &n, reason);
+	}
+	if (error) {
+		return error;
+	}
+	struct xylem_span text = xylem_span(input->bytes + input->at, n ? n : 1);
+	input->at += text.n;
+	if (xylem_json_check(text, &offset, &why) < 0) {
+		xylem_reason_set(reason, "%s", why.text);
+		return -XYLEM_E_INVALID;
+	}
+	*ret_json = text;
+	return 0;
+}
+
+/* --- Lines, wholes and lists ------------------------------------------------------ */
+
+static int all_read(struct jq_input *input, struct xylem_reason *reason)
+{
+	while (!input->ended) {
+		int error = bytes_more(input, reason);
+		if (error) {
+			return error;
+		}
+	}
+	return 0;
+}
+
+/* A copy of its own for each, where inputs are held. */
+static int text_give(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
+{
+	if (xylem_buffer_failed(&input->text)) {
+		xylem_reason_set(reason, "out of memory");
+		return -XYLEM_E_MEMORY;
+	}
+	*ret_json = xylem_buffer_borrow(&input->text);
+	if (!input->held) {
+		return 0;
+	}
+	struct aside *aside = malloc(sizeof(*aside));
+	size_t n;
+	char *bytes = aside ? xylem_buffer_take(&input->text, &n) : NULL;
+	if (!bytes) {
+		free(aside);
+		xylem_reason_set(reason, "out of memory");
+		return -XYLEM_E_MEMORY;
+	}
+	*aside = (struct aside){ input->aside, bytes };
+	input->aside = aside;
+	*ret_json = xylem_span(bytes, n);
+	return 0;
+}
+
+static int line_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
+{
+	const char *end = NULL;
+	size_t looked = 0;
+	for (;;) {
+		const char *from = input->bytes + input->at;
+		size_t n = input->n - input->at;
+		end = n > looked ? memchr(from + looked, '\n', n - looked) : NULL;
+		if (end || input->ended) {
+			break;
+		}
+		looked = n;
+		int error = bytes_more(input, reason);
+		if (error) {
+			return error;
+		}
+	}
+	size_t n = end ? (size_t)(end - input->bytes) - input->at : input->n - input->at;
+	if (!end && n == 0) {
+		return -XYLEM_E_END;
+	}
+	xylem_buffer_clear(&input->text);
+	xylem_json_write_string(&input->text, xylem_span(input->bytes + input->at, n));
+	input->at += n + (end != NULL);
+	return text_give(input, ret_json, reason);
+}
+
+static int whole_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
+{
+	if (input->given) {
+		return -XYLEM_E_END;
+	}
+	input->given = true;
+	int error = all_read(input, reason);
+	if (error) {
+		return error;
+	}
+	xylem_buffer_clear(&input->text);
+	xylem_json_write_string(&input->text, xylem_span(input->bytes + input->at, input->n - input->at));
+	input->at = input->n;
+	return text_give(input, ret_json, reason);
+}
+
+static int list_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
+{
+	struct xylem_span json;
+	int error = 0;
+	if (input->given) {
+		return -XYLEM_E_END;
+	}
+	input->given = true;
+	xylem_buffer_clear(&input->text);
+	xylem_buffer_byte(&input->text, '[');
+	while (!(error = json_next(input, &json, reason))) {
+		xylem_json_write_comma(&input->text);
+		xylem_buffer_span(&input->text, json);
+	}
+	xylem_buffer_byte(&input->text, ']');
+	return error == -XYLEM_E_END ? text_give(input, ret_json, reason) : error;
+}
+
+int jq_input_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
+{
+	switch (input->kind) {
+	case JQ_INPUT_JSON:
+		return json_next(input, ret_json, reason);
+	case JQ_INPUT_LINES:
+		return line_next(input, ret_json, reason);
+	case JQ_INPUT_WHOLE:
+		return whole_next(input, ret_json, reason);
+	default:
+		return list_next(input, ret_json, reason);
+	}
+}
