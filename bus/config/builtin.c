@@ -11,6 +11,9 @@ extern const struct xylem_connector xylem_connector_file;
 #ifdef XYLEM_HAS_HTTP
 extern const struct xylem_connector xylem_connector_http;
 #endif
+#ifdef XYLEM_HAS_PEER
+extern const struct xylem_connector xylem_connector_peer;
+#endif
 #ifdef XYLEM_HAS_WEBHOOK
 extern const struct xylem_connector xylem_connector_webhook;
 #endif
@@ -24,6 +27,9 @@ const struct xylem_connector *const builtin_connectors[] = {
 #endif
 #ifdef XYLEM_HAS_HTTP
 	&xylem_connector_http,
+#endif
+#ifdef XYLEM_HAS_PEER
+	&xylem_connector_peer,
 #endif
 #ifdef XYLEM_HAS_WEBHOOK
 	&xylem_connector_webhook,
