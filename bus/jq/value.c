@@ -65,7 +65,7 @@ struct jq_value jq_string_room(struct jq_machine *machine, size_t n, char **ret_
 
 struct jq_value jq_string(struct jq_machine *machine, struct xylem_span bytes)
 {
-	char *room;
+	char *room = NULL;
 	struct jq_value string = jq_string_room(machine, bytes.n, &room);
 	if (!jq_is_none(string) && bytes.n) {
 		memcpy(room, bytes.at, bytes.n);
@@ -78,7 +78,7 @@ struct jq_value jq_string_made(struct jq_machine *machine, struct jq_value strin
 	if (string.kind != JQ_STRING_RAW) {
 		return string;
 	}
-	char *at;
+	char *at = NULL;
 	struct jq_value made = jq_string_room(machine, string.n, &at); /* decoding never makes it longer */
 	if (jq_is_none(made)) {
 		return made;
@@ -112,7 +112,7 @@ struct jq_value jq_string_append(struct jq_machine *machine, struct jq_value str
 		while (room < n + sizeof(*head)) {
 			room *= 2;
 		}
-		char *at;
+		char *at = NULL;
 		struct jq_value grown = jq_string_room(machine, room - sizeof(*head), &at);
 		if (jq_is_none(grown) || !jq_spend(machine, n / 64)) {
 			return jq_simple(JQ_NONE);
