@@ -11,9 +11,6 @@ extern const struct xylem_connector xylem_connector_file;
 #ifdef XYLEM_HAS_HTTP
 extern const struct xylem_connector xylem_connector_http;
 #endif
-#ifdef XYLEM_HAS_PEER
-extern const struct xylem_connector xylem_connector_peer;
-#endif
 #ifdef XYLEM_HAS_WEBHOOK
 extern const struct xylem_connector xylem_connector_webhook;
 #endif
@@ -28,9 +25,6 @@ const struct xylem_connector *const builtin_connectors[] = {
 #ifdef XYLEM_HAS_HTTP
 	&xylem_connector_http,
 #endif
-#ifdef XYLEM_HAS_PEER
-	&xylem_connector_peer,
-#endif
 #ifdef XYLEM_HAS_WEBHOOK
 	&xylem_connector_webhook,
 #endif
@@ -40,6 +34,9 @@ const struct xylem_connector *const builtin_connectors[] = {
 	NULL,
 };
 
+#ifdef XYLEM_HAS_JQ
+extern const struct xylem_transform xylem_transform_jq;
+#endif
 #ifdef XYLEM_HAS_REMOVE
 extern const struct xylem_transform xylem_transform_remove;
 #endif
@@ -51,6 +48,9 @@ extern const struct xylem_transform xylem_transform_validate;
 #endif
 
 const struct xylem_transform *const builtin_transforms[] = {
+#ifdef XYLEM_HAS_JQ
+	&xylem_transform_jq,
+#endif
 #ifdef XYLEM_HAS_REMOVE
 	&xylem_transform_remove,
 #endif

@@ -9,17 +9,7 @@
 #include <main/bus_body.h>
 #include <xylem/json.h>
 
-/* Under the lock. */
-static void count_wanted(struct bus *bus)
-{
-	unsigned wanted = 0;
-	for (size_t i = 0; i < bus->listener_count; i++) {
-		wanted |= bus->listeners[i].events;
-	}
-	atomic_store(&bus->listened, wanted);
-}
-
-uint64_t bus_listen(struct bus *bus, unsigned events, bus_listener listener, void *context)
+uint64_t bus_listen(struct bus *bus, bus_listener listener, void *context)
 {
 	uint64_t number = 0;
 	pthread_rwlock_wrlock(&bus->listeners_lock);
@@ -27,9 +17,8 @@ uint64_t bus_listen(struct bus *bus, unsigned events, bus_listener listener, voi
 	if (grown) {
 		number = ++bus->listener_next;
 		bus->listeners = grown;
-		bus->listeners[bus->listener_count++] = (struct listener){ number, events, listener,
-			context };
-		count_wanted(bus);
+		bus->listeners[bus->listener_count++] = (struct listener){ number, listener, context };
+		atomic_store(&bus->listened, true);
 	}
 	pthread_rwlock_unlock(&bus->listeners_lock);
 	return number;
@@ -44,7 +33,7 @@ void bus_unlisten(struct bus *bus, uint64_t number)
 			break;
 		}
 	}
-	count_wanted(bus);
+	atomic_store(&bus->listened, bus->listener_count > 0);
 	pthread_rwlock_unlock(&bus->listeners_lock);
 }
 
@@ -68,23 +57,21 @@ static void tell(struct bus *bus, enum bus_event event, struct xylem_buffer *lin
 	}
 	pthread_rwlock_rdlock(&bus->listeners_lock);
 	for (size_t i = 0; i < bus->listener_count; i++) {
-		if (bus->listeners[i].events & 1U << event) {
-			bus->listeners[i].call(bus->listeners[i].context, event, xylem_buffer_borrow(line));
-		}
+		bus->listeners[i].call(bus->listeners[i].context, event, xylem_buffer_borrow(line));
 	}
 	pthread_rwlock_unlock(&bus->listeners_lock);
 }
 
-static bool nobody(struct bus *bus, enum bus_event event)
+static bool nobody(struct bus *bus)
 {
-	return !(atomic_load_explicit(&bus->listened, memory_order_relaxed) & 1U << event);
+	return !atomic_load_explicit(&bus->listened, memory_order_relaxed);
 }
 
 void events_accepted(void *context, const char *ingress, const struct xylem_position *positions, size_t n)
 {
 	struct bus *bus = context;
 	metric_add(metric_series(METRIC_RECEIVED, ingress, NULL, NULL), n);
-	for (size_t i = 0; i < n && !nobody(bus, BUS_EVENT_ACCEPTED); i++) {
+	for (size_t i = 0; i < n && !nobody(bus); i++) {
 		XYLEM_BUFFER_SCOPED line = { 0 };
 		char handle[XYLEM_HANDLE_SIZE];
 		begin(&line);
@@ -98,8 +85,7 @@ void events_settled(void *context, const char *lane, struct xylem_position posit
 	uint32_t attempts)
 {
 	struct bus *bus = context;
-	enum bus_event event = outcome == OUTCOME_HOSPITALISED ? BUS_EVENT_CASE : BUS_EVENT_SETTLED;
-	if (nobody(bus, event)) {
+	if (nobody(bus)) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED line = { 0 };
@@ -109,13 +95,13 @@ void events_settled(void *context, const char *lane, struct xylem_position posit
 	text(&line, "lane", lane);
 	text(&line, "outcome", outcome_name(outcome));
 	xylem_buffer_format(&line, ",\"attempts\":%u", attempts);
-	tell(bus, event, &line);
+	tell(bus, outcome == OUTCOME_HOSPITALISED ? BUS_EVENT_CASE : BUS_EVENT_SETTLED, &line);
 }
 
 void events_lane(void *context, const char *lane, enum lane_condition condition, const char *why)
 {
 	struct bus *bus = context;
-	if (nobody(bus, BUS_EVENT_LANE)) {
+	if (nobody(bus)) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED line = { 0 };
@@ -129,7 +115,7 @@ void events_lane(void *context, const char *lane, enum lane_condition condition,
 void events_connector(void *context, struct instance *instance)
 {
 	struct bus *bus = context;
-	if (nobody(bus, BUS_EVENT_CONNECTOR)) {
+	if (nobody(bus)) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED line = { 0 };
@@ -149,7 +135,7 @@ void events_reload(struct bus *bus, bool ok, const char *generation)
 		metric_set(
 			metric_series(METRIC_RELOAD_TIME, NULL, NULL, NULL), (double)clock_wall_us() / 1e6);
 	}
-	if (nobody(bus, BUS_EVENT_RELOAD)) {
+	if (nobody(bus)) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED line = { 0 };

@@ -47,7 +47,6 @@ const struct operation operation_config_reload = {
 	.path = "config/reload",
 	.role = ROLE_DEPLOYER,
 	.unsafe = true,
-	.bulk = true,
 	.summary = "Reads the configuration again and swaps it, all or nothing.",
 	.arguments = options,
 	.run = run,

@@ -100,8 +100,7 @@ def room_of(name):
     parts = name.split("/")
     if parts[0] == "bus":
         return parts[1]
-    below = "/".join(parts[:2])
-    return below if below in ("console/ctl", "console/xmpp") else parts[0]
+    return "console/ctl" if name.startswith("console/ctl/") else parts[0]
 
 
 def included(tree, path):
