@@ -104,7 +104,7 @@ static struct jq_value uri_encode(struct jq_machine *machine, struct xylem_span 
 {
 	static const char digits[] = "0123456789ABCDEF";
 	size_t more = 0;
-	char *at;
+	char *at = NULL;
 	for (size_t i = 0; i < bytes.n; i++) {
 		more += uri_unreserved((unsigned char)bytes.at[i]) ? 0 : 2;
 	}
@@ -297,7 +297,7 @@ static void base64_encode(const unsigned char *from, size_t n, char *to)
 
 static struct jq_value format_base64(struct jq_machine *machine, struct jq_value value)
 {
-	char *to;
+	char *to = NULL;
 	struct jq_value string = jq_value_tostring(machine, value);
 	if (jq_is_none(string)) {
 		return string;
@@ -397,7 +397,7 @@ static struct jq_value format_base64d(struct jq_machine *machine, struct jq_valu
 static struct jq_value format_base32(struct jq_machine *machine, struct jq_value value)
 {
 	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-	char *to;
+	char *to = NULL;
 	struct jq_value string = jq_value_tostring(machine, value);
 	if (jq_is_none(string)) {
 		return string;

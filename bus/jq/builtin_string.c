@@ -113,7 +113,7 @@ static struct jq_value rtrim_0(
 static struct jq_value letters_shift(
 	struct jq_machine *machine, struct jq_value input, char first, char last, int shift)
 {
-	char *to;
+	char *to = NULL;
 	if (!jq_is_string(input)) {
 		return jq_fail(machine, "explode input must be a string");
 	}
