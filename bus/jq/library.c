@@ -12,7 +12,7 @@ const struct jq_definition jq_library_core[] = {
 		"def combinations: if length == 0 then [] else .[0][] as $x | (.[1:] | combinations) as $y | "
 		"[$x] + $y end;" },
 	{ "combinations", 1, "def combinations(n): . as $dot | [range(n) | $dot] | combinations;" },
-	{ "finites", 0, "def finites: select(isinfinite or isnan | not);" },
+	{ "finites", 0, "def finites: select(isfinite);" },
 	{ "fromstream", 1,
 		"def fromstream(f): {x: null, e: false} as $init | foreach f as $i ($init; if .e then $init "
 		"else . "

@@ -114,7 +114,7 @@ static void world_debug(void *context, const char *name, struct xylem_span json)
 	struct running *running = context;
 	out_flush(running);
 	if (*name) {
-		fprintf(stderr, "[\"%s\",%.*s]\n", name, (int)json.n, json.at);
+		fprintf(stderr, "[\"DEBUG:\",%.*s]\n", (int)json.n, json.at);
 	} else {
 		fwrite(json.at, 1, json.n, stderr);
 	}

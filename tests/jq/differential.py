@@ -79,6 +79,8 @@ class Campaign:
     def finding(self, program, document, ours, others):
         if any(part in program for part in self.known):
             return
+        if program in self.findings:
+            return
         self.findings.append(program)
         print(f"# FINDING\n#   program: {program}\n#   input:   {document}\n#   xylemd:  {ours}", flush=True)
         for name, result in others.items():

@@ -3,6 +3,7 @@
 beyond 2^53, of the order of members, of the texts of errors."""
 
 import json
+import re
 
 STRINGS = ["", "a", "b", "ab", "abc", "a,b", "1", "-2.5", "é", "𝄞x", "null", "A b", "aXbXc", " a ", "[1]", "x-1,y-2"]
 KEYS = ["a", "b", "c"]
@@ -18,11 +19,11 @@ PURE = ["length", "keys", "add", "any", "all", "flatten", "floor", "sqrt", "tost
         "@sh", "@base64", "fabs", "round", "ceil", "trunc", "isnan", "isinfinite", "isnormal", "recurse", "combinations",
         "fromdate", "todate", "gmtime", "mktime", "map(.)", "map_values(.)", "length|tostring", "error", "infinite|tostring"]
 ONE = ["map({})", "map_values({})", "select({})", "sort_by({})", "group_by({})", "unique_by({})", "min_by({})", "max_by({})",
-       "path({})", "[paths({})]", "del({})", "with_entries(.value |= ({}))", "any({})", "all({})", "first({})", "last({})",
+       "path({p})", "[paths({})]", "del({p})", "with_entries(.value |= ({}))", "any({})", "all({})", "first({})", "last({})",
        "isempty({})", "[limit(3; {})]", "[limit(5; recurse({}))]", "walk({})", "has({})", "in({})", "contains({})",
        "inside({})", "index({} | if . == \"\" then 1 else . end)", "rindex({} | if . == \"\" then 1 else . end)", "indices({} | if . == \"\" then 1 else . end)", "startswith({})", "endswith({})", "ltrimstr({})",
-       "rtrimstr({})", "split({})", "join({})", "flatten({})", "range({} | if . > 50 then 5 else . end)", "getpath({})", "error({})", "nth({})",
-       "delpaths({})", "[{}]", "({})", "[.[]? | {}]", "try ({}) catch \"E\"", "({})?", "-({})", "[({}) | not]",
+       "rtrimstr({})", "split({})", "join({})", "flatten({})", "range({} | if . > 50 then 5 else . end)", "getpath([{} | strings, numbers])", "error({})", "nth({} | if type == \"number\" then . else 0 end)",
+       "delpaths([[{} | strings, numbers]])", "[{}]", "({})", "[.[]? | {}]", "try ({}) catch \"E\"", "({})?", "-({})", "[({}) | not]",
        "first(.[]?) | {}", "map(select({}))", "[foreach .[]? as $v (0; . + 1; [., ({})])]", "tostream | [({})?]",
        "fromstream({} | tostream)", "add | {}", "(tojson | fromjson) | {}", "IN({})", "INDEX({})", "group_by({}) | length",
        "[range(0; 3) as $i | {}]", "to_entries | map({})", "[.. | {}]", "[splits({})]", "ascii_downcase | {}", "bsearch({})",
@@ -30,14 +31,19 @@ ONE = ["map({})", "map_values({})", "select({})", "sort_by({})", "group_by({})",
 TWO = ["{} | {}", "{} | {}", "{}, {}", "{} + {}", "{} - {}", "{} * {}", "{} / {}", "{} % {}", "{} == {}", "{} != {}", "{} < {}",
        "{} <= {}", "{} > {}", "{} >= {}", "({}) and ({})", "({}) or ({})", "({}) // ({})", "[{}, {}]", "{{a: ({}), b: ({})}}",
        "({}) as $x | {}", "({}) as [$x, $y] | {}", "reduce ({}) as $x (.; {})", "[foreach ({}) as $x (0; . + 1; {})]",
-       "if {} then {} else . end", "try ({}) catch ({})", "({}) |= ({})", "({}) = ({})", "({}) += ({})", "({}) //= ({})",
-       "({}) -= ({})", "range({} | if . < -50 then 1 else . end; {} | if . > 50 then 5 else . end)", "[.[{}:{}]]", "setpath({}; {})", "any({}; {})", "all({}; {})", "[limit({}; {})]",
+       "if {} then {} else . end", "try ({}) catch (null | {})", "({p}) |= ({})", "({p}) = ({})", "({p}) += ({})", "({p}) //= ({})",
+       "({p}) -= ({})", "range({} | if . < -50 then 1 else . end; {} | if . > 50 then 5 else . end)", "[.[{}:{}]]", "setpath([{} | strings, numbers]; {})", "any({}; {})", "all({}; {})", "[limit({} | if type == \"number\" then . else 2 end; {})]",
        "def f: {}; f | {}", "def f(g): g | {}; f({})", "[label $out | ({}) | if {} then ., break $out else . end]",
-       "first({}) | {}", "getpath([{}]) | {}", "path(({}) | {})", "del(({}), ({}))", "IN({}; {})", "[.[]? | ({}), ({})]",
+       "first({}) | {}", "getpath([{} | strings, numbers]) | {}", "path(({p}) | {p})", "del(({p}), ({p}))", "IN({}; {})", "[.[]? | ({}), ({})]",
        "{{(({}) | tostring): ({})}}", "map({}) | map({})", "to_entries | ({}) | ({})", "[limit(3; while({}; {}))]", "[{}] | map({})",
-       "({}) as {{a: $x}} | {}", "[nth({}; {})]", "reduce .[]? as $x ({}; {})", ". as $dot | ({}) | ({})"]
+       "({}) as {{a: $x}} | {}", "[nth({} | if type == \"number\" then . else 1 end; {})]", "reduce .[]? as $x (first({}); {})", ". as $dot | ({}) | ({})"]
 STRINGLY = ['test("{r}")', '[match("{r}"; "g") | .offset]', '[match("{r}") | .string]', '[scan("{r}")]', 'sub("{r}"; "<&>")',
             'gsub("{r}"; "-")', '[capture("{r}")]', 'split("{r}"; null)', 'sub("{r}"; "\\(.x?)")', 'test("{r}"; "i")']
+
+
+PATHS = [".", ".a", ".b", ".[0]", ".[]?", "..", ".a.b", ".[1:]", ".[:1]?", "first(.[]?)", "select({})", "({p}) | {p}",
+         "({p}), ({p})", "if {} then {p} else {p} end", "({p}) // ({p})", 'getpath(["a"])', "recurse", "[limit(2; {p})] | .[0]",
+         "limit(2; {p})", "empty", ".[]", ".c?", "({p})?", ".[-1]", 'getpath(["b", 0])?']
 
 
 class Programs:
@@ -60,22 +66,30 @@ class Programs:
             return self.random.choice(STRINGLY).replace("{r}", self.random.choice(REGEXES))
         return self.random.choice(ATOMS if kind < 0.8 else PURE)
 
+    def path(self, depth, variables):
+        """An expression that leads to places in its input."""
+        shape = self.random.choice(PATHS)
+        if depth == 0 and "{" in shape:
+            return ".a"
+        return self.fill(shape, depth, variables)
+
+    def fill(self, shape, depth, variables):
+        """Puts programs for `{}` and paths for `{p}`; a variable is known behind the `as` that binds it."""
+        made, bound = "", set()
+        for part in re.split(r"(\{p\}|\{0\}|\{\})", shape.replace("{{", "\x01").replace("}}", "\x02")):
+            if part == "{p}":
+                made += self.path(depth - 1, variables)
+            elif part in ("{}", "{0}"):
+                made += self.wrap(self.program(max(depth - 1, 0), tuple(set(variables) | bound)))
+            else:
+                made += part
+                bound |= {name for name in ("x", "y") if f"${name}" in part}
+        return made.replace("\x01", "{").replace("\x02", "}")
+
     def program(self, depth, variables=()):
         if depth == 0 or self.random.random() < 0.1:
             return self.atom(variables)
-        if self.random.random() < 0.4:
-            return self.random.choice(ONE).format(self.program(depth - 1, variables))
-        shape = self.random.choice(TWO)
-        first = self.program(depth - 1, variables)
-        inner = variables
-        if " as " in shape:
-            bound = tuple(name for name in ("x", "y") if "$" + name in shape)
-            inner = tuple(set(variables) | set(bound))
-        second = self.program(depth - 1, inner)
-        if "reduce .[]? as" in shape:
-            first = self.program(depth - 1, variables)
-        return shape.format(self.wrap(first), self.wrap(second)) if "| {}" not in shape else \
-            shape.format(self.wrap(first), second)
+        return self.fill(self.random.choice(ONE if self.random.random() < 0.4 else TWO), depth, variables)
 
     @staticmethod
     def wrap(text):
