@@ -263,6 +263,7 @@ void endpoint_changed(struct endpoint *endpoint, bool up, const char *why)
 
 void endpoint_source_start(struct endpoint *endpoint, struct xylem_source *source)
 {
+	repeats_recall(endpoint->repeats, source, xylem_host_name(endpoint->host));
 	pthread_mutex_lock(&endpoint->lock);
 	endpoint->source = source;
 	pthread_mutex_unlock(&endpoint->lock);
@@ -291,6 +292,7 @@ struct endpoint *endpoint_free(struct endpoint *endpoint)
 	room_free(endpoint->room);
 	offers_free(endpoint->offers);
 	awaited_free(endpoint->awaited);
+	repeats_free(endpoint->repeats);
 	template_free(endpoint->text);
 	template_free(endpoint->subject);
 	xylem_arena_free(endpoint->arena);
@@ -325,11 +327,12 @@ static int make_parts(
 	endpoint->resource = strdup(place->resource);
 	endpoint->arena = xylem_arena_new(0);
 	endpoint->awaited = awaited_new();
+	endpoint->repeats = repeats_new();
 	endpoint->features = published_features(options);
 	endpoint->offers = options->confirm == CONFIRM_OFFERED ? offers_new(endpoint) : NULL;
 	endpoint->room = options->room == NULL ? NULL : room_new(endpoint);
 	bool made = endpoint->address != NULL && endpoint->resource != NULL && endpoint->arena != NULL &&
-		    endpoint->awaited != NULL && endpoint->features != NULL &&
+		    endpoint->awaited != NULL && endpoint->repeats != NULL && endpoint->features != NULL &&
 		    (options->confirm != CONFIRM_OFFERED || endpoint->offers != NULL) &&
 		    (options->room == NULL || endpoint->room != NULL);
 	return made ? 0 : -XYLEM_E_MEMORY;

@@ -7,6 +7,7 @@
 #include <base/jid.h>
 #include <connectors/xmpp_awaited.h>
 #include <connectors/xmpp_endpoint.h>
+#include <connectors/xmpp_repeats.h>
 #include <connectors/xmpp_template.h>
 #include <xmpp/stanza.h>
 
@@ -36,6 +37,7 @@ struct endpoint {
 	struct room *room;     /* NULL: none */
 	const char **features; /* ended by NULL */
 
+	struct repeats *repeats;   /* what was taken lately */
 	struct xylem_arena *arena; /* of the carrier's thread */
 	pthread_mutex_t lock;      /* held while a message is handed in: stopping waits for it */
 	struct xylem_source *source;

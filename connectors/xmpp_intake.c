@@ -108,6 +108,8 @@ struct intake {
 	struct xml_node stanza;
 	struct xml_attribute attributes[4];
 	bool receipt, silent;
+	bool named; /* can it be repeated? */
+	struct repeats_name name;
 	char text[];
 };
 
@@ -180,10 +182,9 @@ static void pending(struct endpoint *endpoint, bool more)
 	}
 }
 
-/* On the journal's thread, after the sync. */
-static void on_journaled(void *context, int error, const struct xylem_receipt *receipts, size_t n)
+/* Says what became of it, and frees. */
+static void answer(struct intake *intake, int error)
 {
-	struct intake *intake = context;
 	struct endpoint *endpoint = intake->endpoint;
 	XYLEM_BUFFER_SCOPED out = { 0 };
 
@@ -200,6 +201,32 @@ static void on_journaled(void *context, int error, const struct xylem_receipt *r
 	pending(endpoint, false);
 }
 
+/* On the journal's thread, after the sync. */
+static void on_journaled(void *context, int error, const struct xylem_receipt *receipts, size_t n)
+{
+	struct intake *intake = context;
+
+	if (intake->named) {
+		repeats_settle(intake->endpoint->repeats, &intake->name, error == 0);
+	}
+	answer(intake, error);
+}
+
+/* A repeat is answered as the first one was; while that one is under way, an IQ is told to ask again. */
+static bool answer_repeat(struct intake *intake)
+{
+	enum repeats_verdict verdict = intake->named ? repeats_see(intake->endpoint->repeats, &intake->name)
+						     : REPEATS_NEW;
+
+	if (verdict == REPEATS_NEW) {
+		return false;
+	}
+	intake->silent = intake->silent ||
+			 (verdict == REPEATS_UNDER_WAY && !xylem_span_is(intake->stanza.name, "iq"));
+	answer(intake, verdict == REPEATS_TAKEN ? 0 : -XYLEM_E_BUSY);
+	return true;
+}
+
 static int submit(struct endpoint *endpoint, const struct said *said, const struct xylem_message *message,
 	struct xylem_reason *reason)
 {
@@ -207,9 +234,16 @@ static int submit(struct endpoint *endpoint, const struct said *said, const stru
 	if (intake == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
+	intake->named = !said->silent && repeats_name(message, &intake->name);
 	pending(endpoint, true);
+	if (answer_repeat(intake)) {
+		return 0;
+	}
 	int error = xylem_source_submit(endpoint->source, message, 1, on_journaled, intake, reason);
 	if (error != 0) {
+		if (intake->named) {
+			repeats_settle(endpoint->repeats, &intake->name, false);
+		}
 		free(intake);
 		pending(endpoint, false);
 	}

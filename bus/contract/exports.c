@@ -81,6 +81,7 @@ void (*const contract_exports[])(void) = {
 	EXPORT(xylem_secret_borrow),
 	EXPORT(xylem_source_held),
 	EXPORT(xylem_source_max_message),
+	EXPORT(xylem_source_end),
 	EXPORT(xylem_source_recall),
 	EXPORT(xylem_source_submit),
 	EXPORT(xylem_source_submit_wait),

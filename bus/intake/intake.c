@@ -321,6 +321,12 @@ int xylem_source_recall(struct xylem_source *source, struct xylem_position from,
 	return error;
 }
 
+struct xylem_position xylem_source_end(const struct xylem_source *source)
+{
+	assert(source->magic == SOURCE_MAGIC);
+	return journal_end(source->intake->journal);
+}
+
 /* --- Waiting for the disk ------------------------------------------------- */
 
 struct wait {

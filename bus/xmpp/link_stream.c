@@ -31,7 +31,7 @@
 #define IDLE_US (30 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 5)
 #define BACKOFF_MAX_US (10 * SECOND_US)
-#define STEADY_US (10 * SECOND_US) /* up for this long: the next backoff starts small again */
+#define STEADY_US (2 * SECOND_US) /* up for this long: the next backoff starts small again */
 #define READ_SIZE ((size_t)64 * 1024)
 #define PIECES 128U
 

@@ -59,7 +59,10 @@ class Client:
     async def iq(self, kind, to, payload):
         """Sends an IQ; the answer as an element, result or error."""
         self.count += 1
-        name = f"t{self.count}"
+        return await self.iq_named(f"t{self.count}", kind, to, payload)
+
+    async def iq_named(self, name, kind, to, payload, deadline=20):
+        """The same with an id of one's own, for an IQ that is sent again."""
         answer = asyncio.get_running_loop().create_future()
         matcher = slixmpp.xmlstream.matcher.MatcherId(name)
 
@@ -68,7 +71,7 @@ class Client:
                 answer.set_result(stanza.xml)
         self.xmpp.register_handler(slixmpp.xmlstream.handler.Callback(name, matcher, take, once=True))
         self.xmpp.send_raw(f"<iq type='{kind}' to='{to}' id='{name}'>{payload}</iq>")
-        return await asyncio.wait_for(answer, 20)
+        return await asyncio.wait_for(answer, deadline)
 
     async def message(self, wanted, deadline=20):
         """The first message received, now or later, that `wanted` is true of; it is taken out of the list."""

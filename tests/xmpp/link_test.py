@@ -7,7 +7,6 @@ lost connection, and that one stanza the server does not bear costs only itself.
 import os
 import pathlib
 import queue
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from tests.peers import ports  # noqa: E402
 from tests.peers.ejabberd import Ejabberd  # noqa: E402
 from tests.peers.prosody import Prosody  # noqa: E402
 from tests.xmpp import tap  # noqa: E402
+from tests.xmpp.relay import Relay  # noqa: E402
 
 DRIVER = sys.argv[1]
 SERVER = {"prosody": Prosody, "ejabberd": Ejabberd}[sys.argv[2]]
@@ -72,54 +72,6 @@ class Driver:
         self.child.stdin.close()
         self.child.stdout.close()
         return status
-
-
-class Proxy:
-    """A TCP relay that can be cut, to lose a connection without touching the server."""
-
-    def __init__(self, target):
-        self.target, self.pairs = target, []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.deaf = threading.Event()  # set: what comes from the server is lost
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self.target))
-            self.pairs.append((client, server))
-            threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
-            threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
-
-    def _pump(self, source, sink, from_server):
-        try:
-            while data := source.recv(65536):
-                if not (from_server and self.deaf.is_set()):
-                    sink.sendall(data)
-        except OSError:
-            pass
-        for one in (source, sink):
-            try:
-                one.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def cut(self):
-        for pair in self.pairs:
-            for one in pair:
-                try:
-                    one.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-        self.pairs = []
-
-    def close(self):
-        self.cut()
-        self.listener.close()
 
 
 class LinkTest(unittest.TestCase):
@@ -191,7 +143,7 @@ class LinkTest(unittest.TestCase):
         self.assertGreaterEqual(int(driver.state()["connects"]), 2)
 
     def test_07_lost_connection_sends_again(self):
-        proxy = Proxy(self.server.component_port)
+        proxy = Relay(self.server.component_port)
         self.addCleanup(proxy.close)
         driver = self.driver(port=proxy.port)
         driver.until("up")
@@ -224,7 +176,7 @@ class LinkTest(unittest.TestCase):
         self.assertIn("refused", driver.until("down"))
 
     def test_10_waiting_for_a_barrier_costs_nothing(self):
-        proxy = Proxy(self.server.component_port)
+        proxy = Relay(self.server.component_port)
         self.addCleanup(proxy.close)
         driver = self.driver(port=proxy.port)
         driver.until("up")

@@ -22,6 +22,8 @@ import unittest
 import urllib.error
 import urllib.request
 
+import slixmpp
+
 from tests.peers import ports
 from tests.peers.ejabberd import Ejabberd
 from tests.peers.process import Process

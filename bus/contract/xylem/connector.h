@@ -191,6 +191,12 @@ typedef bool (*xylem_source_each)(void *context, const struct xylem_message *mes
 XYLEM_PUBLIC int xylem_source_recall(struct xylem_source *source, struct xylem_position from,
 	xylem_source_each each, void *context, struct xylem_reason *reason);
 
+/*
+ * Where the journal ends now: what is handed in from here on lies at it or behind. Positions are dense enough to say
+ * "about the last N records" by it, and nobody may assume more.
+ */
+XYLEM_PUBLIC struct xylem_position xylem_source_end(const struct xylem_source *source);
+
 /* True while the bus takes nothing in from this source. */
 XYLEM_PUBLIC bool xylem_source_held(const struct xylem_source *source);
 
