@@ -26,7 +26,7 @@ connectors:
   one: {{ webhook: {{ path: /one, verify: none, listen: "127.0.0.1:{hook}", accept: [single] }} }}
   desk: {{ xmpp: {{ allow: ["@{sink}"] }} }}
 topics:
-  t: {{ access: open, max_items: 1000 }}
+  t: {{ access: open, max_items: 1000 }}{more}
 routes:
   in: {{ from: [in, one], to: [topic:t] }}
   desk: {{ from: [desk], where: '.type == "never"', to: [topic:t] }}
@@ -77,8 +77,9 @@ class People:
 class World:
     """A server, the subscribers, a bus with the topic `t`."""
 
-    def __init__(self, programs, folder, kind):
+    def __init__(self, programs, folder, kind, topics=1):
         self.programs, self.folder = programs, folder
+        self.topics = ["t", *(f"t{i}" for i in range(1, topics))]
         self.server = SERVERS[kind](more_components=[SINK], stanza_limit=1 << 20)
         self.hook = ports.free()
 
@@ -89,18 +90,24 @@ class World:
         secret.chmod(0o600)
         self.people = People(self.programs, self.folder, self.server)
         self.bus = Bus(self.programs, self.folder / "bus", CONFIG.format(
-            component=self.server.component_port, sink=SINK, hook=self.hook, secret=secret))
-        self.bus.start()
-        self.bus.process.wait_line("connected as", 30)
+            component=self.server.component_port, sink=SINK, hook=self.hook, secret=secret,
+            more="".join(f"\n  {name}: {{ access: open, max_items: 1000 }}" for name in self.topics[1:])))
+        self.start_bus()
         return self
+
+    def start_bus(self):
+        """Seconds to readiness; returns when the link is up."""
+        taken = self.bus.start()
+        self.bus.process.wait_line("connected as", 30)
+        return taken
 
     def __exit__(self, *_):
         self.bus.__exit__()
         self.people.__exit__()
         self.server.__exit__()
 
-    def subscribe(self, count):
-        got = self.people.tell(f"subscribe bus.example.com t {count}")
+    def subscribe(self, count, topic="t"):
+        got = self.people.tell(f"subscribe bus.example.com {topic} {count}")
         if got["results"] != count:
             raise PeerError(f"{got} of {count} subscriptions")
 
@@ -170,4 +177,29 @@ def stanzas(world, kind, count):
         yield Figure("xmpp", f"{kind}: {name}", count / taken, "/s", cpu_us=spent, note=f"500 unanswered at most{failed}")
 
 
-MEASUREMENTS = {"xmpp-fanout": fanout, "xmpp-topic": topic}
+SUBSCRIBERS = 100
+
+
+def many(programs, folder, scale):
+    """1,000 topics with 100 subscribers each, beside one such topic: memory, start, and one publish."""
+    found = {}
+    for count in (1, max(2, int(1000 * scale))):
+        with World(programs, folder, "Prosody", count) as world:
+            for name in world.topics:
+                world.subscribe(SUBSCRIBERS, name)
+            world.bus.stop()
+            started = world.start_bus()
+            memory = world.bus.memory_mb("RssAnon")
+            world.rate(5, SUBSCRIBERS)  # the first touch every page
+            items = max(10, int(200 * scale))
+            rate, spent = world.rate(items, SUBSCRIBERS)
+            found[count] = memory, started, rate / SUBSCRIBERS, spent * SUBSCRIBERS
+    (_, one), (count, all_of) = found.items()
+    what, beside = f"{count:,} topics with {SUBSCRIBERS} subscribers each", "one such topic"
+    yield Figure("xmpp", f"{what}: memory", all_of[0], "MB", one[0], beside, note="anonymous, after a start")
+    yield Figure("xmpp", f"{what}: start", all_of[1], "s", one[1], beside, note="to readiness, subscriptions read")
+    yield Figure("xmpp", f"{what}: one publish", all_of[2], "/s", one[2], beside, all_of[3],
+                 f"webhook -> topic -> {SUBSCRIBERS} notifications, one after another; CPU with one topic {one[3]:,.0f} us")
+
+
+MEASUREMENTS = {"xmpp-fanout": fanout, "xmpp-topic": topic, "xmpp-topics": many}
