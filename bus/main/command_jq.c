@@ -36,6 +36,7 @@ struct running {
 	enum { LAST_NOTHING, LAST_FALSE, LAST_TRUE } last; /* for --exit-status */
 	int code;
 	bool over; /* no further input is run */
+	bool told; /* the error of this run was printed */
 };
 
 /* --- Out ----------------------------------------------------------------------- */
@@ -75,7 +76,9 @@ static int result_put(void *context, struct jq_machine *machine, struct jq_value
 		error = jq_result_write(machine, value, &arguments->form, &running->out, &reason);
 	}
 	if (error) {
+		out_flush(running);
 		fprintf(stderr, "xylemd jq: error: %s\n", reason.text);
+		running->told = true;
 		return error;
 	}
 	if (!arguments->joined) {
@@ -171,7 +174,11 @@ static void input_run(struct running *running, struct jq_value input)
 		running->code = running->over ? running->code : EXIT_FAILED;
 	} else if (error && !running->over) {
 		out_flush(running);
-		fprintf(stderr, "xylemd jq: error: %s\n", reason.text[0] ? reason.text : "out of memory");
+		if (!running->told) {
+			fprintf(stderr, "xylemd jq: error: %s\n",
+				reason.text[0] ? reason.text : "out of memory");
+		}
+		running->told = false;
 		running->code = EXIT_FAILED;
 	}
 }

@@ -26,6 +26,7 @@ enum {
 	OPTION_SEQ,
 	OPTION_RAW0,
 	OPTION_UNBUFFERED,
+	OPTION_UNLIMITED,
 	OPTION_STEP,
 };
 
@@ -55,6 +56,7 @@ static const struct option options[] = {
 	{ "step", no_argument, NULL, OPTION_STEP },
 	{ "tab", no_argument, NULL, OPTION_TAB },
 	{ "unbuffered", no_argument, NULL, OPTION_UNBUFFERED },
+	{ "unlimited", no_argument, NULL, OPTION_UNLIMITED },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -69,7 +71,8 @@ static const char help[] =
 	"  --args, --jsonargs     what follows is $ARGS.positional\n"
 	"  --seq, --raw-output0, --unbuffered     how results are separated and sent\n"
 	"  -L FOLDER  where modules are\n"
-	"  --step     limits and refusals of the step `jq` of a route\n";
+	"  --step       limits and refusals of the step `jq` of a route\n"
+	"  --unlimited  no end to one run; else 10^9 steps and 2 GiB of values\n";
 
 /* What is being read; lists grow while the line is read. */
 struct line {
@@ -280,6 +283,9 @@ static void option_take(struct line *line, int option)
 	case OPTION_SEQ:
 		arguments->sequence = true;
 		break;
+	case OPTION_UNLIMITED:
+		arguments->unlimited = true;
+		break;
 	case OPTION_UNBUFFERED:
 		arguments->unbuffered = true;
 		break;
@@ -335,7 +341,24 @@ static void program_settle(struct line *line)
 	}
 }
 
-/* $ARGS, and the limits: those of a step, or as good as none. */
+/* For one input at a terminal: room for large files, and an end for a program that has none. */
+static const struct jq_limits limits_usual = {
+	.steps = 1000000000,
+	.memory = (size_t)2 << 30,
+	.depth = 1000000,
+	.output = (size_t)1 << 40,
+	.time_us = INT64_MAX / 4,
+};
+
+static const struct jq_limits limits_none = {
+	.steps = UINT64_MAX / 2,
+	.memory = (size_t)1 << 40,
+	.depth = 1000000,
+	.output = (size_t)1 << 40,
+	.time_us = INT64_MAX / 4,
+};
+
+/* $ARGS, and the limits. */
 static void rest_settle(struct line *line)
 {
 	struct jq_arguments *arguments = line->arguments;
@@ -344,11 +367,7 @@ static void rest_settle(struct line *line)
 		line->named.n ? line->named.bytes : "");
 	variable_add(line, "ARGS", xylem_span_of(args));
 	if (!arguments->step) {
-		arguments->limits = (struct jq_limits){ .steps = UINT64_MAX / 2,
-			.memory = (size_t)1 << 40,
-			.depth = 1000000,
-			.output = (size_t)1 << 40,
-			.time_us = INT64_MAX / 4 };
+		arguments->limits = arguments->unlimited ? limits_none : limits_usual;
 	}
 }
 

@@ -13,7 +13,7 @@ struct jq_arguments {
 	char **files;
 	size_t file_count;
 	enum jq_input_kind kind;
-	bool null_input, raw_output, joined, zero, sequence, exit_status, unbuffered, step;
+	bool null_input, raw_output, joined, zero, sequence, exit_status, unbuffered, step, unlimited;
 	struct jq_form form;
 	struct jq_limits limits;
 	struct jq_argument *variables; /* $NAME, and $ARGS last */
