@@ -27,7 +27,7 @@ static bool slice_bounds(struct jq_machine *machine, size_t length, struct jq_va
 {
 	double n = (double)length, start, end;
 	if (!bound_read(from, 0, &start) || !bound_read(to, n, &end)) {
-		jq_fail(machine, "Start and end indices of an array slice must be numbers");
+		jq_fail(machine, "Array/string slice indices must be integers");
 		return false;
 	}
 	start = isnan(start) ? 0 : start < 0 ? start + n : start;
@@ -91,7 +91,7 @@ struct jq_value jq_get_slice(
 static struct jq_value slice_member(struct jq_machine *machine, struct jq_value key, const char *name)
 {
 	struct jq_value bound = jq_object_get(machine, key, xylem_span_of(name));
-	return jq_is_none(bound) ? jq_simple(JQ_NULL) : bound;
+	return jq_is_none(bound) ? jq_bool(false) : bound; /* absent: no bound, not even null */
 }
 
 struct jq_value jq_slice_key(struct jq_machine *machine, struct jq_value from, struct jq_value to)

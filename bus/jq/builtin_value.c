@@ -32,7 +32,8 @@ FUNCTION(fromjson)
 	struct xylem_span text = jq_string_bytes(machine, input), trimmed = xylem_json_trim(text);
 	struct xylem_reason reason;
 	if (trimmed.n == 0) {
-		return jq_simple(JQ_NULL);
+		return jq_fail(machine, "Expected JSON value (while parsing '%.*s')",
+			(int)(text.n > 100 ? 100 : text.n), text.at);
 	}
 	if (xylem_span_is(trimmed, "nan") || xylem_span_is(trimmed, "NaN")) {
 		return jq_double(NAN);

@@ -215,13 +215,7 @@ const struct jq_action jq_action_or = { junction_one, junction_each };
 
 /* --- Errors ----------------------------------------------------------------------------------- */
 
-static void error_forget(struct jq_machine *machine)
-{
-	jq_release(machine, machine->error);
-	machine->error = jq_simple(JQ_NULL);
-}
-
-/* `//`: errors on the left count as no result. */
+/* `//`: an error on the left is an error, also behind results, as in jq. */
 static enum jq_status alternative_one(
 	struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
 {
@@ -232,9 +226,7 @@ static enum jq_status alternative_one(
 		*ret_value = value;
 		return JQ_DONE;
 	}
-	if (status == JQ_RAISED) {
-		error_forget(machine);
-	} else if (status != JQ_DONE && status != JQ_NOTHING) {
+	if (status != JQ_DONE && status != JQ_NOTHING) {
 		return status;
 	}
 	flow->node = flow->node->b;
@@ -258,7 +250,7 @@ static enum jq_status alternative_take(
 		return JQ_DONE;
 	}
 	onward->any = true;
-	return pass_take(machine, onward, value, path);
+	return onward->flow->sink->take(machine, onward->flow->sink, value, path);
 }
 
 static enum jq_status alternative_each(struct jq_machine *machine, struct jq_flow *flow)
@@ -266,10 +258,6 @@ static enum jq_status alternative_each(struct jq_machine *machine, struct jq_flo
 	struct onward onward = { { alternative_take }, flow };
 	enum jq_status status = jq_each(
 		machine, flow->node->a, flow->cells, jq_retain(flow->input), flow->path, &onward.sink);
-	if (status == JQ_RAISED && !onward.downstream) {
-		error_forget(machine);
-		status = JQ_DONE;
-	}
 	if (status != JQ_DONE || onward.any) {
 		jq_release(machine, flow->input);
 		return status;

@@ -365,8 +365,9 @@ static int literal_order(struct jq_value a, struct jq_value b)
 	if (left != right) {
 		return left < right ? -1 : 1; /* rounding keeps the order */
 	}
-	/* Up to 15 digits mean one double, and it means them. */
-	bool few = (a.kind != JQ_LITERAL || a.n <= 15) && (b.kind != JQ_LITERAL || b.n <= 15);
+	/* Up to 15 digits mean one double, and it means them, where doubles have all of their own. */
+	bool few = isnormal(left) && (a.kind != JQ_LITERAL || a.n <= 15) &&
+		   (b.kind != JQ_LITERAL || b.n <= 15);
 	if (isinf(left) && (a.kind == JQ_DOUBLE || b.kind == JQ_DOUBLE)) {
 		return left > 0 ? (a.kind == JQ_DOUBLE) - (b.kind == JQ_DOUBLE)
 				: (b.kind == JQ_DOUBLE) - (a.kind == JQ_DOUBLE);
