@@ -22,6 +22,7 @@ struct operation_caller {
 struct operation {
 	const char *name;      /* `lane-pause`: the XMPP command node */
 	const char *words;     /* `pause lane`: chat and CLI */
+	const char *also;      /* what chat takes as well: `replay` for `hospital replay`; NULL: nothing */
 	const char *method;    /* GET or POST */
 	const char *path;      /* `lanes/{lane}/pause`, below /api/v1; {x} is an argument */
 	enum config_role role; /* the least that may */
@@ -32,6 +33,7 @@ struct operation {
 	 * themselves.
 	 */
 	bool payload;
+	bool bulk;                            /* changes much at once: chat and commands ask again */
 	const char *summary;                  /* one sentence */
 	const struct xylem_option *arguments; /* filled struct, as options of connectors */
 	size_t arguments_size;

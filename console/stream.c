@@ -96,7 +96,7 @@ static void start_listening(struct streams *streams)
 {
 	pthread_mutex_lock(&streams->registering);
 	if (!streams->listener) {
-		streams->listener = bus_listen(streams->bus, listen_event, streams);
+		streams->listener = bus_listen(streams->bus, BUS_EVENTS_ALL, listen_event, streams);
 	}
 	pthread_mutex_unlock(&streams->registering);
 }

@@ -11,6 +11,9 @@ extern const struct xylem_connector xylem_connector_file;
 #ifdef XYLEM_HAS_HTTP
 extern const struct xylem_connector xylem_connector_http;
 #endif
+#ifdef XYLEM_HAS_PEER
+extern const struct xylem_connector xylem_connector_peer;
+#endif
 #ifdef XYLEM_HAS_WEBHOOK
 extern const struct xylem_connector xylem_connector_webhook;
 #endif
@@ -25,6 +28,9 @@ const struct xylem_connector *const builtin_connectors[] = {
 #ifdef XYLEM_HAS_HTTP
 	&xylem_connector_http,
 #endif
+#ifdef XYLEM_HAS_PEER
+	&xylem_connector_peer,
+#endif
 #ifdef XYLEM_HAS_WEBHOOK
 	&xylem_connector_webhook,
 #endif
@@ -34,9 +40,6 @@ const struct xylem_connector *const builtin_connectors[] = {
 	NULL,
 };
 
-#ifdef XYLEM_HAS_JQ
-extern const struct xylem_transform xylem_transform_jq;
-#endif
 #ifdef XYLEM_HAS_REMOVE
 extern const struct xylem_transform xylem_transform_remove;
 #endif
@@ -48,9 +51,6 @@ extern const struct xylem_transform xylem_transform_validate;
 #endif
 
 const struct xylem_transform *const builtin_transforms[] = {
-#ifdef XYLEM_HAS_JQ
-	&xylem_transform_jq,
-#endif
 #ifdef XYLEM_HAS_REMOVE
 	&xylem_transform_remove,
 #endif

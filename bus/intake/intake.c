@@ -305,7 +305,7 @@ static int recall_read(struct recall *recall, struct journal_batch *batch)
 }
 
 int xylem_source_recall(struct xylem_source *source, struct xylem_position from, xylem_source_each each,
-	void *context, struct xylem_reason *reason)
+	void *context, struct xylem_position *ret_end, struct xylem_reason *reason)
 {
 	assert(source->magic == SOURCE_MAGIC);
 	struct xylem_position begin = journal_begin(source->intake->journal);
@@ -317,8 +317,10 @@ int xylem_source_recall(struct xylem_source *source, struct xylem_position from,
 		char handle[XYLEM_HANDLE_SIZE];
 		xylem_reason_set(reason, "the journal cannot be read at %s: %s",
 			xylem_handle_format(recall.at, handle), xylem_error_row(error)->text);
+		return error;
 	}
-	return error;
+	*ret_end = recall.at;
+	return 0;
 }
 
 struct xylem_position xylem_source_end(const struct xylem_source *source)

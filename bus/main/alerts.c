@@ -77,6 +77,16 @@ static void publish(
 	}
 }
 
+static void tell_people(struct bus *bus, uint64_t number)
+{
+	pthread_rwlock_rdlock(&bus->listeners_lock);
+	struct face *face = atomic_load(&bus->face);
+	if (face) {
+		face_case(face, number);
+	}
+	pthread_rwlock_unlock(&bus->listeners_lock);
+}
+
 void alerts_admitted(void *context, uint64_t number, const struct hospital_admission *admission)
 {
 	struct bus *bus = context;
@@ -87,6 +97,7 @@ void alerts_admitted(void *context, uint64_t number, const struct hospital_admis
 		admission->route, admission->destination ? "/" : "",
 		admission->destination ? admission->destination : "", admission->stage, admission->reason,
 		admission->code);
+	tell_people(bus, number);
 	struct config *config = bus_config(bus);
 	const char *topic = config_view(config)->hospital->alerts;
 	if (topic) {

@@ -325,6 +325,23 @@ static void rest_stop(struct bus *bus)
 	bus->rest = rest_free(bus->rest);
 }
 
+/* Lanes may tell of cases from the moment they run: they see the face or none. */
+static int face_start(struct bus *bus, struct xylem_reason *reason)
+{
+	struct face *face = NULL;
+	int error = bus->xmpp ? face_new(&face, bus, bus->xmpp, reason) : 0;
+	atomic_store(&bus->face, face);
+	return error;
+}
+
+static void face_stop(struct bus *bus)
+{
+	pthread_rwlock_wrlock(&bus->listeners_lock);
+	struct face *face = atomic_exchange(&bus->face, NULL);
+	pthread_rwlock_unlock(&bus->listeners_lock);
+	face_free(face);
+}
+
 /* --- The table -------------------------------------------------------------------------- */
 
 static const struct part {
@@ -343,6 +360,7 @@ static const struct part {
 	{ "connectors", connectors_start, connectors_stop },
 	{ "lanes", lanes_begin, lanes_stop },
 	{ "console", rest_start, rest_stop },
+	{ "commands", face_start, face_stop },
 	{ "sources", sources_start, sources_stop },
 	{ "keeper", keeper_start, keeper_stop },
 };

@@ -71,7 +71,9 @@ enum bus_event {
 	BUS_EVENT_RELOAD
 };
 typedef void (*bus_listener)(void *context, enum bus_event event, struct xylem_span json);
-uint64_t bus_listen(struct bus *bus, bus_listener listener, void *context);
+/* `events`: a bit (1 << event) of each that is wanted. What nobody wants costs one load. */
+#define BUS_EVENTS_ALL ~0U
+uint64_t bus_listen(struct bus *bus, unsigned events, bus_listener listener, void *context);
 void bus_unlisten(struct bus *bus, uint64_t listener);
 
 #endif

@@ -15,6 +15,7 @@
 #include <xmpp/service.h>
 
 #include "console/rest.h"
+#include "console/xmpp/face.h"
 
 /* The open connectors of a generation, sorted as it lists them. */
 struct instances {
@@ -27,6 +28,7 @@ struct instances {
 
 struct listener {
 	uint64_t number;
+	unsigned events;
 	bus_listener call;
 	void *context;
 };
@@ -58,6 +60,8 @@ struct bus {
 	struct lane_services lane_services;
 	struct lanes *lanes;
 	struct rest *rest;
+	/* NULL: no XMPP, or not yet, or not any more; used under listeners_lock, so that it stays. */
+	_Atomic(struct face *) face;
 
 	pthread_mutex_t doors_lock;
 	struct door *doors;
@@ -66,7 +70,7 @@ struct bus {
 	struct listener *listeners;
 	size_t listener_count;
 	uint64_t listener_next;
-	_Atomic bool listened;
+	_Atomic unsigned listened; /* the events that somebody wants */
 
 	/* The cases that were alerted last; of the catalogue's commit thread alone. */
 	uint64_t alerted[256];

@@ -9,7 +9,17 @@
 #include <main/bus_body.h>
 #include <xylem/json.h>
 
-uint64_t bus_listen(struct bus *bus, bus_listener listener, void *context)
+/* Under the lock. */
+static void count_wanted(struct bus *bus)
+{
+	unsigned wanted = 0;
+	for (size_t i = 0; i < bus->listener_count; i++) {
+		wanted |= bus->listeners[i].events;
+	}
+	atomic_store(&bus->listened, wanted);
+}
+
+uint64_t bus_listen(struct bus *bus, unsigned events, bus_listener listener, void *context)
 {
 	uint64_t number = 0;
 	pthread_rwlock_wrlock(&bus->listeners_lock);
@@ -17,8 +27,9 @@ uint64_t bus_listen(struct bus *bus, bus_listener listener, void *context)
 	if (grown) {
 		number = ++bus->listener_next;
 		bus->listeners = grown;
-		bus->listeners[bus->listener_count++] = (struct listener){ number, listener, context };
-		atomic_store(&bus->listened, true);
+		bus->listeners[bus->listener_count++] = (struct listener){ number, events, listener,
+			context };
+		count_wanted(bus);
 	}
 	pthread_rwlock_unlock(&bus->listeners_lock);
 	return number;
@@ -33,7 +44,7 @@ void bus_unlisten(struct bus *bus, uint64_t number)
 			break;
 		}
 	}
-	atomic_store(&bus->listened, bus->listener_count > 0);
+	count_wanted(bus);
 	pthread_rwlock_unlock(&bus->listeners_lock);
 }
 
@@ -57,21 +68,23 @@ static void tell(struct bus *bus, enum bus_event event, struct xylem_buffer *lin
 	}
 	pthread_rwlock_rdlock(&bus->listeners_lock);
 	for (size_t i = 0; i < bus->listener_count; i++) {
-		bus->listeners[i].call(bus->listeners[i].context, event, xylem_buffer_borrow(line));
+		if (bus->listeners[i].events & 1U << event) {
+			bus->listeners[i].call(bus->listeners[i].context, event, xylem_buffer_borrow(line));
+		}
 	}
 	pthread_rwlock_unlock(&bus->listeners_lock);
 }
 
-static bool nobody(struct bus *bus)
+static bool nobody(struct bus *bus, enum bus_event event)
 {
-	return !atomic_load_explicit(&bus->listened, memory_order_relaxed);
+	return !(atomic_load_explicit(&bus->listened, memory_order_relaxed) & 1U << event);
 }
 
 void events_accepted(void *context, const char *ingress, const struct xylem_position *positions, size_t n)
 {
 	struct bus *bus = context;
 	metric_add(metric_series(METRIC_RECEIVED, ingress, NULL, NULL), n);
-	for (size_t i = 0; i < n && !nobody(bus); i++) {
+	for (size_t i = 0; i < n && !nobody(bus, BUS_EVENT_ACCEPTED); i++) {
 		XYLEM_BUFFER_SCOPED line = { 0 };
 		char handle[XYLEM_HANDLE_SIZE];
 		begin(&line);
@@ -85,7 +98,8 @@ void events_settled(void *context, const char *lane, struct xylem_position posit
 	uint32_t attempts)
 {
 	struct bus *bus = context;
-	if (nobody(bus)) {
+	enum bus_event event = outcome == OUTCOME_HOSPITALISED ? BUS_EVENT_CASE : BUS_EVENT_SETTLED;
+	if (nobody(bus, event)) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED line = { 0 };
@@ -95,13 +109,13 @@ void events_settled(void *context, const char *lane, struct xylem_position posit
 	text(&line, "lane", lane);
 	text(&line, "outcome", outcome_name(outcome));
 	xylem_buffer_format(&line, ",\"attempts\":%u", attempts);
-	tell(bus, outcome == OUTCOME_HOSPITALISED ? BUS_EVENT_CASE : BUS_EVENT_SETTLED, &line);
+	tell(bus, event, &line);
 }
 
 void events_lane(void *context, const char *lane, enum lane_condition condition, const char *why)
 {
 	struct bus *bus = context;
-	if (nobody(bus)) {
+	if (nobody(bus, BUS_EVENT_LANE)) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED line = { 0 };
@@ -115,7 +129,7 @@ void events_lane(void *context, const char *lane, enum lane_condition condition,
 void events_connector(void *context, struct instance *instance)
 {
 	struct bus *bus = context;
-	if (nobody(bus)) {
+	if (nobody(bus, BUS_EVENT_CONNECTOR)) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED line = { 0 };
@@ -135,7 +149,7 @@ void events_reload(struct bus *bus, bool ok, const char *generation)
 		metric_set(
 			metric_series(METRIC_RELOAD_TIME, NULL, NULL, NULL), (double)clock_wall_us() / 1e6);
 	}
-	if (nobody(bus)) {
+	if (nobody(bus, BUS_EVENT_RELOAD)) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED line = { 0 };

@@ -7,6 +7,8 @@
 
 #include <jansson.h>
 
+#include <console/columns.h>
+
 #include <xylem/buffer.h>
 
 /* xylemctl: its parts and what they share. docs/xylemctl.md. */
@@ -115,11 +117,6 @@ void view_show(const char *operation, const json_t *answer);
 /* One line of text: control characters shown, not obeyed. */
 void view_plain(struct xylem_buffer *out, const char *text);
 
-struct column {
-	const char *title;
-	const char *path; /* of the value in a row; dots go down */
-	enum { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_TIME, COLUMN_STATE, COLUMN_BYTES, COLUMN_SECONDS } kind;
-};
 /*
  * `rows`: an array of objects. Columns end with a NULL title. The last one is cut at the edge
  * of a terminal.

@@ -84,18 +84,6 @@ static size_t bytes_of(struct xylem_span text, size_t n)
 	return i;
 }
 
-static const json_t *at_path(const json_t *row, const char *path)
-{
-	char name[64];
-	while (row && *path) {
-		size_t n = strcspn(path, ".");
-		snprintf(name, sizeof(name), "%.*s", (int)n, path);
-		row = json_object_get(row, name);
-		path += n + (path[n] == '.');
-	}
-	return row;
-}
-
 static void write_bytes(struct xylem_buffer *out, double n)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
@@ -168,7 +156,7 @@ static void write_value(struct xylem_buffer *out, const json_t *value, int kind)
 /* `2026-11-21T09:30:00.125Z` as `11-21 09:30:00.125`. */
 static void write_cell(struct xylem_buffer *out, const json_t *row, const struct column *column)
 {
-	const json_t *value = at_path(row, column->path);
+	const json_t *value = columns_value(row, column->path);
 	const char *text = json_string_value(value);
 	if (column->kind == COLUMN_TIME && text && strlen(text) == 24) {
 		xylem_buffer_format(out, "%.5s %.12s", text + 5, text + 11);

@@ -10,68 +10,6 @@
 
 #include <console/ctl/ctl.h>
 
-static const struct column lanes[] = { { "LANE", "lane", COLUMN_TEXT }, { "STATE", "state", COLUMN_STATE },
-	{ "BACKLOG", "backlog", COLUMN_NUMBER }, { "OLDEST", "oldest_s", COLUMN_SECONDS },
-	{ "DELIVERED", "delivered", COLUMN_NUMBER }, { "CASES", "hospitalised", COLUMN_NUMBER },
-	{ "FAILED", "failed_attempts", COLUMN_NUMBER }, { "WHY", "why", COLUMN_TEXT }, { NULL } };
-static const struct column connectors[] = { { "CONNECTOR", "name", COLUMN_TEXT },
-	{ "KIND", "kind", COLUMN_TEXT }, { "SOURCE", "source", COLUMN_TEXT }, { "SINK", "sink", COLUMN_TEXT },
-	{ "UP", "up", COLUMN_STATE }, { "HELD", "held", COLUMN_TEXT },
-	{ "RECEIVED", "received", COLUMN_NUMBER }, { "WHY", "why", COLUMN_TEXT }, { NULL } };
-static const struct column routes[] = { { "ROUTE", "name", COLUMN_TEXT }, { "FROM", "from", COLUMN_TEXT },
-	{ "WHERE", "where", COLUMN_TEXT }, { "STEPS", "steps", COLUMN_TEXT }, { "TO", "to", COLUMN_TEXT },
-	{ "PLACE", "place", COLUMN_TEXT }, { NULL } };
-static const struct column topics[] = { { "TOPIC", "name", COLUMN_TEXT }, { "TITLE", "title", COLUMN_TEXT },
-	{ "ACCESS", "access", COLUMN_TEXT }, { "SUBSCRIBE", "subscribe", COLUMN_TEXT },
-	{ "PUBLISH", "publish", COLUMN_TEXT }, { NULL } };
-static const struct column messages[] = { { "HANDLE", "handle", COLUMN_TEXT },
-	{ "TIME", "time", COLUMN_TIME }, { "INGRESS", "ingress", COLUMN_TEXT },
-	{ "TYPE", "type", COLUMN_TEXT }, { "KEY", "key", COLUMN_TEXT }, { "ID", "id", COLUMN_TEXT },
-	{ "SIZE", "size", COLUMN_BYTES }, { "OUTCOMES", "outcomes", COLUMN_TEXT }, { NULL } };
-static const struct column groups[] = { { "GROUP", "group", COLUMN_NUMBER },
-	{ "OPEN", "cases.open", COLUMN_NUMBER }, { "REPLAYING", "cases.replaying", COLUMN_NUMBER },
-	{ "CODE", "code", COLUMN_TEXT }, { "ROUTE", "route", COLUMN_TEXT },
-	{ "DESTINATION", "destination", COLUMN_TEXT }, { "STAGE", "stage", COLUMN_TEXT },
-	{ "LAST", "last", COLUMN_TIME }, { "PATTERN", "pattern", COLUMN_TEXT }, { NULL } };
-static const struct column cases[] = { { "CASE", "case", COLUMN_NUMBER }, { "STATE", "state", COLUMN_STATE },
-	{ "GROUP", "group", COLUMN_NUMBER }, { "MESSAGE", "handle", COLUMN_TEXT },
-	{ "ROUTE", "route", COLUMN_TEXT }, { "DESTINATION", "destination", COLUMN_TEXT },
-	{ "STAGE", "stage", COLUMN_TEXT }, { "CODE", "code", COLUMN_TEXT }, { "LAST", "last", COLUMN_TIME },
-	{ "REASON", "reason", COLUMN_TEXT }, { NULL } };
-static const struct column audit[] = { { "NUMBER", "number", COLUMN_NUMBER }, { "TIME", "time", COLUMN_TIME },
-	{ "WHO", "who", COLUMN_TEXT }, { "ROLE", "role", COLUMN_TEXT },
-	{ "OPERATION", "operation", COLUMN_TEXT }, { "OUTCOME", "outcome", COLUMN_STATE },
-	{ "ARGUMENTS", "arguments", COLUMN_TEXT }, { NULL } };
-static const struct column hops[] = { { "LANE", "lane", COLUMN_TEXT }, { "OUTCOME", "outcome", COLUMN_STATE },
-	{ "ATTEMPTS", "attempts", COLUMN_NUMBER }, { "BEGUN", "begun", COLUMN_TIME },
-	{ "SETTLED", "settled", COLUMN_TIME }, { "THERE", "remote_handle", COLUMN_TEXT }, { NULL } };
-
-/* Which member of an answer is a table, and how. */
-static const struct {
-	const char *operation, *member;
-	const struct column *columns;
-} views[] = {
-	{ "lanes", "lanes", lanes },
-	{ "connectors", "connectors", connectors },
-	{ "routes", "routes", routes },
-	{ "topics", "topics", topics },
-	{ "messages", "messages", messages },
-	{ "hospital-groups", "groups", groups },
-	{ "hospital-cases", "cases", cases },
-	{ "audit", "records", audit },
-	{ "message", "lanes", hops },
-};
-
-static const struct column *find_columns(const char *operation, const char *member)
-{
-	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
-		if (strcmp(views[i].operation, operation) == 0 && strcmp(views[i].member, member) == 0) {
-			return views[i].columns;
-		}
-	}
-	return NULL;
-}
-
 /* Columns from the members of the first row, for tables that nobody chose columns for. */
 static void show_any_table(const json_t *rows)
 {
@@ -125,7 +63,7 @@ static void show_object(const char *operation, const json_t *object, int depth)
 	}
 	json_object_foreach((json_t *)(uintptr_t)object, name, value)
 	{
-		const struct column *columns = depth ? NULL : find_columns(operation, name);
+		const struct column *columns = depth ? NULL : columns_of(operation, name);
 		if (columns || is_table(value)) {
 			printf("%*s%s:\n", depth * 2, "", name);
 			columns ? table_show(value, columns) : show_any_table(value);
@@ -145,8 +83,8 @@ void view_show(const char *operation, const json_t *answer)
 	json_t *value;
 	json_object_foreach((json_t *)(uintptr_t)answer, name, value)
 	{
-		const struct column *columns = find_columns(operation, name);
-		if (columns && columns != hops) {
+		const struct column *columns = columns_of(operation, name);
+		if (columns && strcmp(operation, "message") != 0) {
 			table_show(value, columns);
 			const json_t *next = json_object_get(answer, "next");
 			char *text = next && !json_is_null(next) ? json_dumps(next, JSON_ENCODE_ANY) : NULL;

@@ -47,6 +47,7 @@ const struct operation operation_config_reload = {
 	.path = "config/reload",
 	.role = ROLE_DEPLOYER,
 	.unsafe = true,
+	.bulk = true,
 	.summary = "Reads the configuration again and swaps it, all or nothing.",
 	.arguments = options,
 	.run = run,

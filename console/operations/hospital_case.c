@@ -31,6 +31,7 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 const struct operation operation_hospital_case = {
 	.name = "hospital-case",
 	.words = "hospital show",
+	.also = "show",
 	.method = "GET",
 	.path = "hospital/cases/{n}",
 	.role = ROLE_VIEWER,

@@ -84,6 +84,7 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 const struct operation operation_hospital_cases = {
 	.name = "hospital-cases",
 	.words = "hospital cases",
+	.also = "cases",
 	.method = "GET",
 	.path = "hospital/cases",
 	.role = ROLE_VIEWER,

@@ -49,6 +49,7 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 const struct operation operation_hospital_discard = {
 	.name = "hospital-discard",
 	.words = "hospital discard",
+	.also = "discard",
 	.method = "POST",
 	.path = "hospital/cases/{n}/discard",
 	.role = ROLE_OPERATOR,

@@ -59,6 +59,7 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 const struct operation operation_hospital_draft = {
 	.name = "hospital-draft",
 	.words = "hospital edit",
+	.also = "edit",
 	.method = "POST",
 	.path = "hospital/cases/{n}/draft",
 	.role = ROLE_OPERATOR,

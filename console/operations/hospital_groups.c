@@ -37,6 +37,7 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 const struct operation operation_hospital_groups = {
 	.name = "hospital-groups",
 	.words = "hospital groups",
+	.also = "hospital",
 	.method = "GET",
 	.path = "hospital/groups",
 	.role = ROLE_VIEWER,

@@ -45,6 +45,7 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 const struct operation operation_hospital_note = {
 	.name = "hospital-note",
 	.words = "hospital note",
+	.also = "note",
 	.method = "POST",
 	.path = "hospital/cases/{n}/notes",
 	.role = ROLE_OPERATOR,

@@ -58,6 +58,7 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 const struct operation operation_hospital_replay = {
 	.name = "hospital-replay",
 	.words = "hospital replay",
+	.also = "replay",
 	.method = "POST",
 	.path = "hospital/cases/{n}/replay",
 	.role = ROLE_OPERATOR,

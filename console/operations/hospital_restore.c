@@ -41,6 +41,7 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 const struct operation operation_hospital_restore = {
 	.name = "hospital-restore",
 	.words = "hospital restore",
+	.also = "restore",
 	.method = "POST",
 	.path = "hospital/cases/{n}/restore",
 	.role = ROLE_OPERATOR,

@@ -5,8 +5,8 @@
         server.register("alice", "pw")       # alice@example.com
         server.client_port, server.component_port
 
-Own data folder, own ports on 127.0.0.1, no TLS and no server-to-server: it is
-for the loopback and for nothing else.
+Own data folder, own ports on 127.0.0.1, no TLS and no server-to-server unless
+`federation` is given: it is for the loopback and for nothing else.
 """
 import pathlib
 import shutil
@@ -22,9 +22,10 @@ daemonize = false
 pidfile = "{folder}/prosody.pid"
 data_path = "{folder}/data"
 log = {{ info = "*console" }}
+plugin_paths = {{ "{folder}/plugins" }}
 interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {client_port} }}
-s2s_ports = {{ }}
+{s2s}
 http_ports = {{ }}
 https_ports = {{ }}
 component_ports = {{ {component_port} }}
@@ -46,15 +47,35 @@ COMPONENT = """Component "{name}"
     modules_enabled = {{ }}
 """
 
+NO_S2S = "s2s_ports = { }"
+S2S = """s2s_ports = {{ {port} }}
+s2s_interfaces = {{ "{address}" }}
+s2s_require_encryption = true
+s2s_secure_auth = true"""
+
+# Where other servers are, without a name server.
+ADDRESSES = """
+module:set_global();
+local service, manual = require "net.resolvers.service", require "net.resolvers.manual";
+local there = {{ {there} }};
+local ask = service.new;
+function service.new(host, ...)
+	local at = there[host];
+	if at then return manual.new({{ {{ "tcp", at[1], at[2], {{}} }} }}, "tcp"); end
+	return ask(host, ...);
+end
+"""
+
 
 class Prosody:
     kind = "prosody"
 
     def __init__(self, component="bus.example.com", secret="s3cret", domain="example.com", folder=None,
                  client_port=None, component_port=None, stanza_limit=524288, modules=(), settings="", certificate=None,
-                 more_components=()):
-        """`more_components`: further domains with the same secret. `certificate`: (certificate file, key file) of the domain: STARTTLS is offered then. `settings`: lines
-        of the global part of the configuration."""
+                 more_components=(), federation=None):
+        """`more_components`: further domains with the same secret. `certificate`: (certificate file, key file) of the
+        domain: STARTTLS is offered then. `settings`: lines of the global part of the configuration. `federation`: a
+        federation.Federation; it needs a certificate."""
         self._temporary = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="xylem-prosody-"))
         self.domain, self.component, self.secret = domain, component, secret
@@ -62,7 +83,7 @@ class Prosody:
         self.client_port = client_port or free[0]
         self.component_port = component_port or free[1]
         self.stanza_limit, self.modules, self.settings = stanza_limit, list(modules), settings
-        self.certificate = certificate
+        self.certificate, self.federation = certificate, federation
         self.components = [component, *more_components]
         self.process = None
 
@@ -73,15 +94,28 @@ class Prosody:
     def _write_config(self):
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         modules = self.modules + (["tls"] if self.certificate else [])
-        disabled = ["s2s"] + ([] if self.certificate else ["tls"])
-        ssl = '{ certificate = "%s", key = "%s" }' % self.certificate if self.certificate else "{ }"
+        disabled = ([] if self.federation else ["s2s"]) + ([] if self.certificate else ["tls"])
+        ssl = 'certificate = "%s", key = "%s"' % self.certificate if self.certificate else ""
+        s2s = NO_S2S
+        if self.federation:
+            s2s = S2S.format(port=self.federation.port, address=self.federation.address)
+            ssl += f', cafile = "{self.federation.authority}"'
+            modules.append("addresses")
+            self._write_addresses()
+        ssl = f"{{ {ssl} }}"
         path = self.folder / "prosody.cfg.lua"
         path.write_text(CONFIG.format(
             folder=self.folder, client_port=self.client_port, component_port=self.component_port,
             stanza_limit=self.stanza_limit, modules="".join(f'"{m}", ' for m in modules),
-            disabled=", ".join(f'"{m}"' for m in disabled), ssl=ssl, settings=self.settings, domain=self.domain,
+            disabled=", ".join(f'"{m}"' for m in disabled), ssl=ssl, s2s=s2s, settings=self.settings, domain=self.domain,
             components="".join(COMPONENT.format(name=name, secret=self.secret) for name in self.components)))
         return path
+
+    def _write_addresses(self):
+        there = ", ".join(f'["{name}"] = {{ "{address}", {port} }}'
+                          for name, (address, port) in self.federation.there.items())
+        (self.folder / "plugins").mkdir(exist_ok=True)
+        (self.folder / "plugins" / "mod_addresses.lua").write_text(ADDRESSES.format(there=there))
 
     def start(self):
         if not self.available():

@@ -100,7 +100,8 @@ def room_of(name):
     parts = name.split("/")
     if parts[0] == "bus":
         return parts[1]
-    return "console/ctl" if name.startswith("console/ctl/") else parts[0]
+    below = "/".join(parts[:2])
+    return below if below in ("console/ctl", "console/xmpp") else parts[0]
 
 
 def included(tree, path):

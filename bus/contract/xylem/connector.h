@@ -185,11 +185,12 @@ XYLEM_PUBLIC int xylem_source_submit_wait(struct xylem_source *source, const str
  * the beginning), in order: for sources that rebuild at their start what they have to remember, since a message and
  * what it says about itself are on disk in one commit. `each` answers false to end it. Everything that came through
  * the source's name counts, whatever kind of connector had that name then. Reads the whole stretch of the journal:
- * as long as that takes. Not on the journal's thread. -XYLEM_E_IO, -XYLEM_E_MEMORY.
+ * as long as that takes. *ret_end is where the next look back may begin. Not on the journal's thread.
+ * -XYLEM_E_IO, -XYLEM_E_MEMORY.
  */
 typedef bool (*xylem_source_each)(void *context, const struct xylem_message *message);
 XYLEM_PUBLIC int xylem_source_recall(struct xylem_source *source, struct xylem_position from,
-	xylem_source_each each, void *context, struct xylem_reason *reason);
+	xylem_source_each each, void *context, struct xylem_position *ret_end, struct xylem_reason *reason);
 
 /*
  * Where the journal ends now: what is handed in from here on lies at it or behind. Positions are dense enough to say

@@ -264,7 +264,7 @@ int bus_connector_probe(struct bus *bus, const char *name, int64_t timeout_us,
 	return 0;
 }
 
-uint64_t bus_listen(struct bus *bus, bus_listener listener, void *context)
+uint64_t bus_listen(struct bus *bus, unsigned events, bus_listener listener, void *context)
 {
 	bus->listener = listener;
 	bus->listener_context = context;

@@ -115,8 +115,14 @@ static void what_is_mine_comes_in_order(void **state)
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct seen seen = { rows[i].first, 0, rows[i].most };
-		assert_int_equal(xylem_source_recall(place->mine, rows[i].from, each, &seen, &reason), 0);
+		struct xylem_position end = { 0, 0 };
+		assert_int_equal(
+			xylem_source_recall(place->mine, rows[i].from, each, &seen, &end, &reason), 0);
 		assert_int_equal(seen.count, rows[i].count);
+		if (rows[i].most == SIZE_MAX) {
+			struct xylem_position from = rows[i].from, last = journal_end(place->journal);
+			assert_int_equal(end.offset, from.offset > last.offset ? from.offset : last.offset);
+		}
 	}
 }
 
