@@ -33,6 +33,7 @@ static void set_type(json_t *schema, const struct xylem_option *option)
 		json_object_set_new(schema, "items", json_pack("{s:s}", "type", "string"));
 		break;
 	case XYLEM_OPTION_MAP:
+	case XYLEM_OPTION_FILES:
 		json_object_set_new(schema, "type", json_string("object"));
 		json_object_set_new(schema, "additionalProperties", json_pack("{s:s}", "type", "string"));
 		break;

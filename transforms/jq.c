@@ -12,22 +12,20 @@
  * each goes on as an event of its own, with the id ID-1, ID-2 ... and the
  * original's id in `causationid`.
  *
- * The engine is behind jq_engine.h. It compiles when the configuration is
- * loaded and again for each thread.
+ * The engine is the room bus/jq. A program is compiled when the configuration is
+ * loaded and shared by all threads; each has a machine of its own.
  *
- * The rule not to break: numbers are exact. An event that holds a number which
- * the engine would change becomes a case (`number-inexact`), never a changed
- * event.
+ * The rule not to break: what no operation of the program touched goes out as
+ * the bytes that came in.
  */
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <xylem/json.h>
 #include <xylem/transform.h>
 
-#include "transforms/jq_engine.h"
+#include "jq/jq.h"
 
 enum { PARTS_MAX = 10000 };
 enum output { OUTPUT_DATA, OUTPUT_EVENT };
@@ -36,56 +34,78 @@ struct options {
 	const char *program;
 	int output;
 	bool split;
+	struct xylem_files modules;
+	int64_t max_steps, max_memory, max_depth, max_output, max_time;
 };
 
 struct program {
 	const struct options *options;
-	_Atomic(struct jq_engine *) spare; /* compiled at load; the first worker takes it */
+	struct jq_program *jq;
 };
 
 static void program_free(void *pointer)
 {
 	struct program *program = pointer;
 	if (program) {
-		jq_engine_free(atomic_load(&program->spare));
+		jq_program_free(program->jq);
 		free(program);
 	}
 }
 
-static int compile(const void *options, void **ret_program, struct xylem_reason *reason)
+/* A module's text by the name that the configuration gives it. */
+static int module_find(
+	void *context, struct xylem_span name, bool data, struct xylem_span *ret_text, const char **ret_file)
 {
+	const struct options *options = context;
+	for (size_t i = 0; i < options->modules.n; i++) {
+		const struct xylem_named_file *module = &options->modules.items[i];
+		if (xylem_span_is(name, module->name)) {
+			*ret_text = module->file->bytes;
+			*ret_file = module->name;
+			return 0;
+		}
+	}
+	return -XYLEM_E_NOT_FOUND;
+}
+
+static int compile(const void *pointer, void **ret_program, struct xylem_reason *reason)
+{
+	const struct options *options = pointer;
 	struct program *program = calloc(1, sizeof(*program));
 	if (!program) {
 		return -XYLEM_E_MEMORY;
 	}
 	program->options = options;
-	struct jq_engine *engine;
-	int error = jq_engine_new(program->options->program, &engine, reason);
+	struct jq_options jq = {
+		.modules = { module_find, (void *)(uintptr_t)options },
+		.limits = { .steps = (uint64_t)options->max_steps,
+			.memory = (size_t)options->max_memory,
+			.depth = (size_t)options->max_depth,
+			.output = (size_t)options->max_output,
+			.time_us = options->max_time },
+	};
+	int error = jq_program_new(xylem_span_of(options->program), &jq, &program->jq, NULL, reason);
 	if (error < 0) {
 		program_free(program);
 		return error;
 	}
-	atomic_store(&program->spare, engine);
 	*ret_program = program;
 	return 0;
 }
 
 static int worker_new(const void *pointer, void **ret_worker)
 {
-	/* The spare engine is the one thing of a program that changes hands. */
-	struct program *program = (struct program *)(uintptr_t)pointer;
-	struct jq_engine *engine = atomic_exchange(&program->spare, NULL);
-	struct xylem_reason reason;
-	int error = engine ? 0 : jq_engine_new(program->options->program, &engine, &reason);
-	if (error == 0) {
-		*ret_worker = engine;
+	const struct program *program = pointer;
+	struct jq_machine *machine = jq_machine_new(program->jq);
+	if (machine) {
+		*ret_worker = machine;
 	}
-	return error;
+	return machine ? 0 : -XYLEM_E_MEMORY;
 }
 
 static void worker_free(void *worker)
 {
-	jq_engine_free(worker);
+	jq_machine_free(worker);
 }
 
 /* --- Applying --------------------------------------------------------------- */
@@ -97,6 +117,7 @@ struct run {
 	struct xylem_step_result *result;
 	struct xylem_message *parts;
 	size_t count, room;
+	struct xylem_buffer text;
 };
 
 static int XYLEM_PRINTF(3, 4)
@@ -184,42 +205,39 @@ static int part_data(struct run *run, struct xylem_span json, struct xylem_messa
 	return 0;
 }
 
-static int result_take(void *context, struct xylem_span json)
+/* Data is one level below the event that it belongs to. */
+static size_t depth_most(const struct run *run)
 {
+	return run->options->output == OUTPUT_EVENT ? XYLEM_JSON_DEPTH : XYLEM_JSON_DEPTH - 1;
+}
+
+static int result_take(void *context, struct jq_machine *machine, struct jq_value value)
+{
+	static const struct jq_form form = { .verbatim = true };
 	struct run *run = context;
 	struct xylem_reason reason;
 	int error = part_room(run);
 	if (error < 0) {
 		return error;
 	}
-	if (xylem_json_check(json, NULL, &reason) < 0) {
-		return fail(run->result, "jq-error", "the result is %s", reason.text);
+	xylem_buffer_clear(&run->text);
+	error = jq_result_write(machine, value, &form, &run->text, &reason);
+	if (error < 0) {
+		return fail(run->result, error == -XYLEM_E_LIMIT ? "jq-limit" : "memory", "%s", reason.text);
 	}
-	struct xylem_span copy = xylem_arena_copy(run->arena, json);
-	if (!xylem_span_present(copy)) {
+	if (jq_is_deeper(value, xylem_buffer_borrow(&run->text), depth_most(run))) {
+		return fail(run->result, "jq-error", "the result is nested deeper than %zu levels",
+			depth_most(run));
+	}
+	struct xylem_span json = xylem_arena_copy(run->arena, xylem_buffer_borrow(&run->text));
+	if (!xylem_span_present(json)) {
 		return memory_short(run->result);
 	}
 	struct xylem_message *part = &run->parts[run->count];
-	error = run->options->output == OUTPUT_EVENT ? part_event(run, copy, part)
-						     : part_data(run, copy, part);
+	error = run->options->output == OUTPUT_EVENT ? part_event(run, json, part)
+						     : part_data(run, json, part);
 	run->count += error == 0;
 	return error;
-}
-
-/* Data that says it is JSON must be, and must come through the engine as it is. */
-static int data_check(const struct xylem_message *event, struct xylem_step_result *result)
-{
-	struct xylem_reason reason;
-	if (!xylem_span_present(event->data) || !xylem_content_type_is_json(event->datacontenttype)) {
-		return 0;
-	}
-	if (xylem_json_check(event->data, NULL, &reason) < 0) {
-		return fail(result, "not-json", "the data is %s", reason.text);
-	}
-	if (jq_engine_accepts(xylem_json_trim(event->data), "/data", &reason) < 0) {
-		return fail(result, "number-inexact", "%s", reason.text);
-	}
-	return 0;
 }
 
 static void results_settle(struct run *run)
@@ -235,29 +253,30 @@ static void results_settle(struct run *run)
 	}
 }
 
+static void run_program(struct run *run, struct jq_machine *machine)
+{
+	struct xylem_reason reason = { "" };
+	jq_machine_begin(machine, run->event->journal_time_us);
+	struct jq_value input = jq_value_message(machine, run->event, &reason);
+	if (jq_is_none(input)) {
+		fail(run->result, "not-json", "the data is %s", reason.text);
+		return;
+	}
+	int error = jq_machine_run(machine, input, result_take, run, &reason);
+	if (error == 0) {
+		results_settle(run);
+	} else if (run->result->outcome != XYLEM_STEP_FAILED) {
+		fail(run->result, error == -XYLEM_E_LIMIT ? "jq-limit" : "jq-error", "%s", reason.text);
+	}
+}
+
 static void apply(const void *pointer, void *worker, struct xylem_message *event, struct xylem_arena *arena,
 	struct xylem_step_result *result)
 {
 	const struct program *program = pointer;
 	struct run run = { .options = program->options, .event = event, .arena = arena, .result = result };
-	if (data_check(event, result) < 0) {
-		return;
-	}
-	XYLEM_BUFFER_SCOPED input = { 0 };
-	xylem_buffer_reserve(&input, event->data.n + 512);
-	xylem_message_write_json(event, &input);
-	if (xylem_buffer_failed(&input)) {
-		memory_short(result);
-		return;
-	}
-	struct xylem_reason reason = { "" };
-	int error = jq_engine_run(
-		worker, xylem_buffer_borrow(&input), event->journal_time_us, result_take, &run, &reason);
-	if (error == 0) {
-		results_settle(&run);
-	} else if (result->outcome != XYLEM_STEP_FAILED) {
-		fail(result, "jq-error", "%s", reason.text);
-	}
+	run_program(&run, worker);
+	xylem_buffer_finish(&run.text);
 }
 
 static const char *const outputs[] = { "data", "event", NULL };
@@ -284,6 +303,53 @@ static const struct xylem_option options_table[] = {
 		.default_value = "false",
 		.since = "0.1",
 		.summary = "Makes each of several results an event of its own, in order." },
+	{ .name = "modules",
+		.type = XYLEM_OPTION_FILES,
+		.offset = offsetof(struct options, modules),
+		.since = "0.2",
+		.summary = "Files that the program may `import` or `include`, by the names it gives them.",
+		.example = "{ money: money.jq }" },
+	{ .name = "max_steps",
+		.type = XYLEM_OPTION_INTEGER,
+		.offset = offsetof(struct options, max_steps),
+		.default_value = "10000000",
+		.minimum = 1000,
+		.maximum = 100000000000,
+		.since = "0.2",
+		.summary = "Expressions evaluated and elements visited for one event; beyond it the event is "
+			   "a case." },
+	{ .name = "max_memory",
+		.type = XYLEM_OPTION_SIZE,
+		.offset = offsetof(struct options, max_memory),
+		.default_value = "64MiB",
+		.minimum = 1048576,
+		.maximum = 4294967296,
+		.since = "0.2",
+		.summary = "Bytes of the values that the program makes for one event." },
+	{ .name = "max_depth",
+		.type = XYLEM_OPTION_INTEGER,
+		.offset = offsetof(struct options, max_depth),
+		.default_value = "10000",
+		.minimum = 100,
+		.maximum = 1000000,
+		.since = "0.2",
+		.summary = "Calls within calls." },
+	{ .name = "max_output",
+		.type = XYLEM_OPTION_SIZE,
+		.offset = offsetof(struct options, max_output),
+		.default_value = "16MiB",
+		.minimum = 1024,
+		.maximum = 1073741824,
+		.since = "0.2",
+		.summary = "Bytes of the results for one event." },
+	{ .name = "max_time",
+		.type = XYLEM_OPTION_DURATION,
+		.offset = offsetof(struct options, max_time),
+		.default_value = "5s",
+		.minimum = 10000,
+		.maximum = 3600000000,
+		.since = "0.2",
+		.summary = "Time that the program may take for one event." },
 	XYLEM_OPTIONS_END,
 };
 

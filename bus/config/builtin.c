@@ -40,6 +40,9 @@ const struct xylem_connector *const builtin_connectors[] = {
 	NULL,
 };
 
+#ifdef XYLEM_HAS_JQ
+extern const struct xylem_transform xylem_transform_jq;
+#endif
 #ifdef XYLEM_HAS_REMOVE
 extern const struct xylem_transform xylem_transform_remove;
 #endif
@@ -51,6 +54,9 @@ extern const struct xylem_transform xylem_transform_validate;
 #endif
 
 const struct xylem_transform *const builtin_transforms[] = {
+#ifdef XYLEM_HAS_JQ
+	&xylem_transform_jq,
+#endif
 #ifdef XYLEM_HAS_REMOVE
 	&xylem_transform_remove,
 #endif

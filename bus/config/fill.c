@@ -60,7 +60,8 @@ bool option_is_short_form(const struct xylem_option *table, const struct tree_no
 			return false;
 		}
 	}
-	return value->n && (option->type == XYLEM_OPTION_MAP || option->type == XYLEM_OPTION_JSON);
+	return value->n && (option->type == XYLEM_OPTION_MAP || option->type == XYLEM_OPTION_FILES ||
+				   option->type == XYLEM_OPTION_JSON);
 }
 
 static bool is_elsewhere(const struct fill *fill, const char *name)

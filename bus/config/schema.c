@@ -94,6 +94,7 @@ static json_t *value_schema(const struct xylem_option *option)
 	case XYLEM_OPTION_LIST:
 		return json_pack("{s:s,s:o}", "type", "array", "items", text_schema());
 	case XYLEM_OPTION_MAP:
+	case XYLEM_OPTION_FILES:
 		return json_pack("{s:s,s:o}", "type", "object", "additionalProperties", text_schema());
 	case XYLEM_OPTION_JSON:
 		return json_object();

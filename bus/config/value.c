@@ -32,6 +32,7 @@ static const char *const type_names[] = {
 	[XYLEM_OPTION_EXPRESSION] = "expression",
 	[XYLEM_OPTION_LIST] = "list",
 	[XYLEM_OPTION_MAP] = "mapping of names to text",
+	[XYLEM_OPTION_FILES] = "mapping of names to files",
 	[XYLEM_OPTION_JSON] = "any value",
 };
 
@@ -346,6 +347,30 @@ static int map_set(const struct xylem_option *option, struct xylem_pairs *at, co
 	return result;
 }
 
+static int files_set(const struct xylem_option *option, struct xylem_files *at, const struct tree_node *node,
+	const struct fill *fill)
+{
+	if (node->kind != TREE_MAPPING) {
+		return refuse_kind(option, node, fill, "a mapping such as `{ name: file }`");
+	}
+	struct xylem_named_file *files = xylem_arena_zero(fill->keep->arena, (node->n + 1) * sizeof(*files));
+	int result = files ? 0 : no_memory(node, fill);
+	for (size_t i = 0; files && i < node->n; i++) {
+		const struct tree_node *value = node->members[i].value;
+		int error = text_keep(&files[i].name, node->members[i].key->text, node, fill);
+		if (!error && (value->kind != TREE_SCALAR || tree_empty(value))) {
+			error = refuse_kind(option, value, fill, "a file for each name");
+		} else if (!error) {
+			error = file_set(option, &files[i].file, value, fill);
+		}
+		result = error ? error : result;
+	}
+	if (!result) {
+		*at = (struct xylem_files){ files, node->n };
+	}
+	return result;
+}
+
 static int json_set(struct xylem_span *at, const struct tree_node *node, const struct fill *fill)
 {
 	XYLEM_BUFFER_SCOPED text = { 0 };
@@ -422,6 +447,8 @@ int value_set(const struct xylem_option *option, void *options, const struct tre
 		return list_set(option, at, node, fill);
 	case XYLEM_OPTION_MAP:
 		return map_set(option, at, node, fill);
+	case XYLEM_OPTION_FILES:
+		return files_set(option, at, node, fill);
 	default:
 		return scalar_set(option, at, node, fill);
 	}

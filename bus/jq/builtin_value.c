@@ -5,6 +5,8 @@
  */
 #include <math.h>
 
+#include "json/check.h"
+
 #include "jq/builtin.h"
 #include "jq/evaluate.h"
 
@@ -36,7 +38,7 @@ FUNCTION(fromjson)
 	if (xylem_span_is(trimmed, "nan") || xylem_span_is(trimmed, "NaN")) {
 		return jq_double(NAN);
 	}
-	if (xylem_json_check(trimmed, NULL, &reason) < 0) {
+	if (json_check_within(trimmed, JQ_TEXT_DEPTH, NULL, &reason) < 0) {
 		return jq_fail(machine, "%s (while parsing '%.*s')", reason.text,
 			(int)(text.n > 100 ? 100 : text.n), text.at);
 	}

@@ -31,8 +31,9 @@ struct jq_object {
 };
 
 enum {
-	JQ_MEMBERS_SEARCHED = 8, /* up to so many a search of all is quicker than a hash */
-	JQ_VALUE_DEPTH = 256,    /* containers within containers */
+	JQ_MEMBERS_SEARCHED = 8,              /* up to so many a search of all is quicker than a hash */
+	JQ_VALUE_DEPTH = 256,                 /* containers within containers */
+	JQ_TEXT_DEPTH = XYLEM_JSON_DEPTH - 1, /* of text that is read: an event's data, `fromjson` */
 };
 
 /* Elements or members as they were made from text or constructors: an ARRAY or OBJECT. Consumes; NONE on a limit. */

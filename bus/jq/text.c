@@ -301,10 +301,33 @@ size_t jq_depth_bound(struct jq_value value)
 		return value.object->depth;
 	case JQ_ARRAY_RAW:
 	case JQ_OBJECT_RAW:
-		return value.n / 2 < XYLEM_JSON_DEPTH ? value.n / 2 : XYLEM_JSON_DEPTH;
+		return value.n / 2 < JQ_TEXT_DEPTH ? value.n / 2 : JQ_TEXT_DEPTH;
 	default:
 		return 0;
 	}
+}
+
+static size_t text_depth(struct xylem_span json)
+{
+	const char *at = json.at, *end = at + json.n;
+	size_t depth = 0, most = 0;
+	while ((at = scan_structure(at, end)) < end) {
+		char c = *at++;
+		if (c == '"') {
+			at = scan_string(at, end);
+		} else if ((c | 0x20) == '{') {
+			depth++;
+			most = depth > most ? depth : most;
+		} else {
+			depth--;
+		}
+	}
+	return most;
+}
+
+bool jq_is_deeper(struct jq_value value, struct xylem_span json, size_t levels)
+{
+	return jq_depth_bound(value) > levels && text_depth(json) > levels;
 }
 
 size_t jq_depth_add(struct jq_machine *machine, struct jq_value item)

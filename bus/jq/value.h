@@ -191,6 +191,9 @@ struct jq_walk {
 struct jq_walk jq_walk_over(struct jq_machine *machine, struct jq_value container);
 bool jq_walk_next(struct jq_walk *walk);
 
+/* True when the value, which was written as `json`, has more than `levels` levels of containers. */
+bool jq_is_deeper(struct jq_value value, struct xylem_span json, size_t levels);
+
 /* jq's order of all values, numbers by value exactly, NaN below all numbers: <0, 0, >0. */
 int jq_order(struct jq_machine *machine, struct jq_value a, struct jq_value b);
 

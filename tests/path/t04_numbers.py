@@ -39,21 +39,14 @@ def through_set():
 
 @case
 def through_jq():
-    "`jq` is exact, or sends the message to the hospital and names the number"
-    needs("jq")
+    "`jq` keeps every digit of what it does not calculate with"
     def check(bus, sink, handle):
-        until(lambda: sink.taken() or bus.cases(), "delivered or a case")
-        if sink.taken():
-            body = sink.taken()[0].body
-            say("delivered: " + body.decode())
-            for literal in (b"19.99", b"12345678901234567890", b"1e-400"):
-                assert literal in body, literal
-            return
-        one, = bus.cases()
-        say("case: " + json.dumps(one))
-        assert "12345678901234567890" in json.dumps(one) or "1e-400" in json.dumps(one), "the number is not named"
-        equal(sink.taken(), [], "sent on")
-    through([{"jq": "."}], check)
+        request, = sink.wait(1)
+        say(request.body.decode())
+        equal(json.loads(request.body, parse_int=str, parse_float=str),
+              {"all": [{"price": "19.99", "id": "12345678901234567890", "tiny": "1e-400"}], "id": "12345678901234567890"},
+              "literals")
+    through([{"jq": "{all: [.data], id: .data.id}"}], check)
 
 
 @case

@@ -32,6 +32,7 @@ enum xylem_option_type {
 	XYLEM_OPTION_EXPRESSION, /* const char *: a `where` expression or a jq program; `struct xylem_place` beside it: see `place` */
 	XYLEM_OPTION_LIST,       /* struct xylem_strings */
 	XYLEM_OPTION_MAP,        /* struct xylem_pairs: names to strings */
+	XYLEM_OPTION_FILES,      /* struct xylem_files: names to files, read as FILE is */
 	XYLEM_OPTION_JSON,       /* struct xylem_span: any YAML value as JSON text. Plain scalars that are JSON null,
 	                            booleans or numbers stand for themselves, digits kept; all others are strings */
 };
@@ -78,6 +79,16 @@ struct xylem_file {
 	const char *path;
 	struct xylem_span bytes;
 	unsigned char sha256[32];
+};
+
+struct xylem_named_file {
+	const char *name;
+	const struct xylem_file *file;
+};
+
+struct xylem_files {
+	const struct xylem_named_file *items;
+	size_t n;
 };
 
 /* A value that nothing prints. The bytes are terminated, and wiped when the configuration goes. */

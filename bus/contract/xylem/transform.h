@@ -27,7 +27,7 @@ enum xylem_step_outcome {
 
 struct xylem_step_result {
 	enum xylem_step_outcome outcome;
-	char code[32]; /* "jq-error", "schema", "number-inexact", ... */
+	char code[32]; /* "jq-error", "schema", "jq-limit", ... */
 	struct xylem_reason reason;
 	struct xylem_message *parts; /* of SPLIT, in the arena */
 	size_t part_count;
