@@ -79,6 +79,21 @@ static int mark_all(struct endpoint *endpoint, const struct said *said, struct x
 	return ok ? 0 : -XYLEM_E_MEMORY;
 }
 
+/* An event without data. */
+static int read_nothing(
+	const struct payload_defaults *defaults, struct xylem_arena *arena, struct xylem_message *ret_message)
+{
+	char text[XYLEM_UUID_SIZE];
+
+	*ret_message = (struct xylem_message){
+		.kind = XYLEM_MESSAGE, .id = defaults->id, .type = defaults->type, .source = defaults->source
+	};
+	if (ret_message->id.n == 0) {
+		ret_message->id = xylem_arena_copy(arena, xylem_span_of(xylem_uuid_new(text)));
+	}
+	return ret_message->id.at == NULL ? -XYLEM_E_MEMORY : 0;
+}
+
 static int read_said(struct endpoint *endpoint, const struct said *said, struct xylem_message *ret_message,
 	struct xylem_reason *reason)
 {
@@ -86,7 +101,8 @@ static int read_said(struct endpoint *endpoint, const struct said *said, struct 
 	const struct payload_defaults defaults = { .id = said->id,
 		.type = xylem_span_of(said->type),
 		.source = xylem_span_of(xylem_arena_format(arena, "xmpp:%s", said->source)) };
-	int error = xml_is(said->content, NS_COMPONENT, "body")
+	int error = said->content == NULL ? read_nothing(&defaults, arena, ret_message)
+		    : xml_is(said->content, NS_COMPONENT, "body")
 			    ? payload_read_text(
 				      xml_text(said->content, arena), &defaults, arena, ret_message, reason)
 			    : payload_read(said->content, &defaults, arena, ret_message, reason);

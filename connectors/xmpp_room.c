@@ -15,7 +15,7 @@
  * has no receipts: what is said while the bus is away, or holds its sources back,
  * does not come in.
  */
-#include <connectors/xmpp_endpoint_body.h>
+#include <connectors/xmpp_room_body.h>
 
 #include <assert.h>
 #include <stdio.h>
@@ -24,40 +24,13 @@
 
 #include <base/clock.h>
 #include <base/thread.h>
-#include <connectors/xmpp_room.h>
-#include <xylem/log.h>
 
-#define ROOM_MAGIC 0x726f6f6dU
 #define SECOND_US ((int64_t)1000000)
 #define ANSWER_US (30 * SECOND_US)
-#define BACKOFF_US (5 * SECOND_US)
+#define BACKOFF_US (2 * SECOND_US)
 #define BACKOFF_MAX_US (600 * SECOND_US)
 #define SETTLED_US (60 * SECOND_US) /* who stayed so long begins anew with short waits */
 #define NICKS 9                     /* tries of other nicknames */
-#define NICK_SIZE 160
-
-enum phase { ROOM_OUT, ROOM_CHECKING, ROOM_ASKING, ROOM_IN };
-
-struct room {
-	uint32_t magic;
-	struct endpoint *endpoint;
-	char jid[JID_SIZE];
-	pthread_t thread;
-	bool started;
-
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool stopping, up;
-	enum phase phase;
-	bool destroyed; /* it was, since we came: not to be made again */
-	bool pinging;
-	char nick[NICK_SIZE];
-	unsigned nicks; /* tried */
-	int64_t due_us; /* OUT: the next try; CHECKING, ASKING: the end of patience; IN: the next ping */
-	int64_t backoff_us, since_us;
-	enum xylem_failure failure; /* of being out */
-	char code[32], why[256];
-};
 
 /* --- State: under the lock -------------------------------------------------------- */
 
@@ -73,13 +46,6 @@ static void base_nick(struct room *room)
 		snprintf(room->nick, sizeof(room->nick), "%.140s", nick);
 	}
 }
-
-/* How it came about that we are not in it, for deliveries and for the people who look. */
-struct leaving {
-	enum xylem_failure failure;
-	const char *condition;
-	const char *words;
-};
 
 static void went_out(struct room *room, const struct leaving *leaving)
 {
@@ -106,7 +72,7 @@ static void tell(struct room *room, bool in, const char *why)
 	xylem_host_health(room->endpoint->host, in, "%s", in ? "connected, in the room" : why);
 }
 
-static void leave(struct room *room, const struct leaving *leaving)
+void room_leave(struct room *room, const struct leaving *leaving)
 {
 	char why[sizeof(room->why)];
 
@@ -117,7 +83,7 @@ static void leave(struct room *room, const struct leaving *leaving)
 	tell(room, false, why);
 }
 
-static void entered(struct room *room, struct xylem_span nick)
+void room_entered(struct room *room, struct xylem_span nick)
 {
 	pthread_mutex_lock(&room->lock);
 	bool news = room->phase != ROOM_IN;
@@ -132,6 +98,14 @@ static void entered(struct room *room, struct xylem_span nick)
 	if (news) {
 		tell(room, true, "");
 	}
+}
+
+bool room_is_ours(struct room *room, struct xylem_span nick)
+{
+	pthread_mutex_lock(&room->lock);
+	bool ours = room->phase != ROOM_OUT && xylem_span_is(nick, room->nick);
+	pthread_mutex_unlock(&room->lock);
+	return ours;
 }
 
 /* --- Asking to be let in ------------------------------------------------------------ */
@@ -190,7 +164,7 @@ static void say_goodbye(struct room *room)
 }
 
 /* Of a room that we made: open it with the server's defaults (XEP-0045, 10.1.2). */
-static void open_new_room(struct room *room)
+void room_open_new(struct room *room)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
 	char id[XYLEM_UUID_SIZE];
@@ -229,7 +203,7 @@ static struct leaving refusal(const char *condition)
 	return (struct leaving){ XYLEM_FAILURE_DOWN, condition, condition };
 }
 
-static void refused(struct room *room, const struct xml_node *stanza)
+void room_refused(struct room *room, const struct xml_node *stanza)
 {
 	struct xylem_span condition = endpoint_condition(stanza);
 	char text[40], nick[NICK_SIZE];
@@ -248,7 +222,7 @@ static void refused(struct room *room, const struct xml_node *stanza)
 		ask_in(room, nick);
 	} else if (ours) {
 		struct leaving leaving = refusal(text);
-		leave(room, &leaving);
+		room_leave(room, &leaving);
 	}
 }
 
@@ -277,7 +251,7 @@ static void on_checked(void *context, const struct xml_node *answer)
 							     : endpoint_condition(answer);
 		snprintf(text, sizeof(text), "%.*s", (int)condition.n, condition.at);
 		struct leaving leaving = refusal(text);
-		leave(room, &leaving);
+		room_leave(room, &leaving);
 	}
 }
 
@@ -294,7 +268,7 @@ static bool still_in(const struct xml_node *answer)
 	       xylem_span_is(condition, "remote-server-timeout");
 }
 
-static const struct leaving forgotten = { XYLEM_FAILURE_DOWN, "forgotten",
+const struct leaving room_forgotten = { XYLEM_FAILURE_DOWN, "forgotten",
 	"it does not know this address any more" };
 
 static void on_pinged(void *context, const struct xml_node *answer)
@@ -309,207 +283,8 @@ static void on_pinged(void *context, const struct xml_node *answer)
 	room->due_us = asked ? clock_mono_us() + room->endpoint->options->room_ping_us : room->due_us;
 	pthread_mutex_unlock(&room->lock);
 	if (asked && !in) {
-		leave(room, &forgotten);
+		room_leave(room, &room_forgotten);
 	}
-}
-
-/* --- Its presence ------------------------------------------------------------------------ */
-
-static bool has_status(const struct xml_node *x, const char *code)
-{
-	for (const struct xml_node *s = xml_child(x, NS_MUC_USER, "status"); s != NULL;
-		s = xml_next(s, NS_MUC_USER, "status")) {
-		if (xylem_span_is(xml_attribute(s, "code"), code)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* XEP-0045, 15.6.2. */
-static struct leaving departure(const struct xml_node *x)
-{
-	return xml_child(x, NS_MUC_USER, "destroy") != NULL
-		       ? (struct leaving){ XYLEM_FAILURE_MISCONFIGURED, "destroyed", "it was destroyed" }
-	       : has_status(x, "301")
-		       ? (struct leaving){ XYLEM_FAILURE_MISCONFIGURED, "banned", "this address was banned" }
-	       : has_status(x, "307") ? (struct leaving){ XYLEM_FAILURE_DOWN, "kicked", "kicked out" }
-	       : has_status(x, "321") || has_status(x, "322") ? (struct leaving){ XYLEM_FAILURE_MISCONFIGURED,
-			 "members", "it is for members only now" }
-	       : has_status(x, "332")
-		       ? (struct leaving){ XYLEM_FAILURE_DOWN, "shutdown", "its service shuts down" }
-		       : (struct leaving){ XYLEM_FAILURE_DOWN, "left", "shown out" };
-}
-
-static void our_departure(struct room *room, const struct xml_node *x)
-{
-	struct xylem_span nick = xml_attribute(xml_child(x, NS_MUC_USER, "item"), "nick");
-
-	if (has_status(x, "303") && nick.n > 0) { /* another nickname: still in */
-		entered(room, nick);
-		return;
-	}
-	struct leaving leaving = departure(x);
-	pthread_mutex_lock(&room->lock);
-	bool concerns = room->phase == ROOM_IN || room->phase == ROOM_ASKING;
-	room->destroyed = room->destroyed || strcmp(leaving.condition, "destroyed") == 0;
-	pthread_mutex_unlock(&room->lock);
-	if (concerns) {
-		leave(room, &leaving);
-	}
-}
-
-static bool is_ours(struct room *room, struct xylem_span nick)
-{
-	pthread_mutex_lock(&room->lock);
-	bool ours = room->phase != ROOM_OUT && xylem_span_is(nick, room->nick);
-	pthread_mutex_unlock(&room->lock);
-	return ours;
-}
-
-static void take_presence(struct room *room, const struct xml_node *stanza, struct xylem_span nick)
-{
-	const struct xml_node *x = xml_child(stanza, NS_MUC_USER, "x");
-	struct xylem_span type = xml_attribute(stanza, "type");
-
-	if (xylem_span_is(type, "error")) {
-		refused(room, stanza);
-	} else if (!has_status(x, "110") && !is_ours(room, nick)) {
-		return; /* of others */
-	} else if (xylem_span_is(type, "unavailable")) {
-		our_departure(room, x);
-	} else if (has_status(x, "110")) {
-		if (has_status(x, "201")) {
-			open_new_room(room);
-		}
-		entered(room, nick);
-	}
-}
-
-/* --- What is said -------------------------------------------------------------------------- */
-
-/* A nickname may hold anything; a URI may not (RFC 5122). */
-static const char *source_of(struct room *room, struct xylem_span nick)
-{
-	XYLEM_BUFFER_SCOPED out = { 0 };
-
-	xylem_buffer_format(&out, "%s/", room->jid);
-	for (size_t i = 0; i < nick.n; i++) {
-		unsigned char byte = (unsigned char)nick.at[i];
-		if (byte <= 0x20 || byte >= 0x7f || strchr("\"<>\\^`{|}%#?", byte) != NULL) {
-			xylem_buffer_format(&out, "%%%02X", byte);
-		} else {
-			xylem_buffer_byte(&out, (char)byte);
-		}
-	}
-	return xylem_arena_text(room->endpoint->arena, xylem_buffer_borrow(&out));
-}
-
-static void hand_in(struct room *room, const struct xml_node *stanza, struct xylem_span nick)
-{
-	struct endpoint *endpoint = room->endpoint;
-	const struct xml_node *content = intake_content(stanza);
-	const char *from = xylem_arena_text(endpoint->arena, xml_attribute(stanza, "from"));
-	const char *source = source_of(room, nick);
-
-	if (content == NULL || from == NULL || source == NULL) {
-		return; /* a new subject, a changed configuration */
-	}
-	pthread_mutex_lock(&endpoint->lock);
-	if (endpoint->source != NULL) {
-		intake_said(endpoint, &(struct said){ .stanza = stanza,
-					      .content = content,
-					      .from = from,
-					      .source = source,
-					      .key = room->jid, /* a room has one order */
-					      .type = endpoint->options->type_in,
-					      .id = intake_id(stanza),
-					      .kind = "groupchat",
-					      .silent = true });
-	}
-	pthread_mutex_unlock(&endpoint->lock);
-}
-
-static void take_words(struct room *room, const struct xml_node *stanza, struct xylem_span nick)
-{
-	struct xylem_span type = xml_attribute(stanza, "type");
-
-	if (xylem_span_is(type, "error")) {
-		if (xylem_span_is(endpoint_condition(stanza), "not-acceptable")) {
-			leave(room, &forgotten);
-		}
-	} else if (!xylem_span_is(type, "groupchat") || nick.n == 0 ||
-		   xml_child(stanza, NS_DELAY, "delay") != NULL) {
-		return; /* whispered, the room's own words, history */
-	} else if (is_ours(room, nick)) {
-		const char *from = xylem_arena_text(room->endpoint->arena, xml_attribute(stanza, "from"));
-		if (from != NULL) {
-			(void)awaited_met(room->endpoint->awaited, xml_attribute(stanza, "id"), from);
-		}
-	} else {
-		hand_in(room, stanza, nick);
-	}
-}
-
-bool room_is(const struct room *room, const char *bare)
-{
-	return strcmp(bare, room->jid) == 0;
-}
-
-bool room_stanza(struct room *room, const struct xml_node *stanza)
-{
-	struct xylem_span from = xml_attribute(stanza, "from");
-	struct jid jid;
-	char bare[JID_SIZE];
-	assert(room->magic == ROOM_MAGIC);
-
-	if (!jid_split(from, &jid) || !jid_normalise(from, bare) || !room_is(room, bare)) {
-		return false;
-	}
-	if (xml_is(stanza, NS_COMPONENT, "presence")) {
-		take_presence(room, stanza, jid.resource);
-	} else if (xml_is(stanza, NS_COMPONENT, "message")) {
-		take_words(room, stanza, jid.resource);
-	}
-	return true;
-}
-
-/* --- Invitations ------------------------------------------------------------------------------ */
-
-static void decline(struct endpoint *endpoint, const struct xml_node *stanza, struct xylem_span inviter)
-{
-	XYLEM_BUFFER_SCOPED out = { 0 };
-
-	stanza_open(&out, "message", NULL, endpoint_from(endpoint, false, endpoint->arena),
-		xml_attribute(stanza, "from"), XYLEM_SPAN_NONE);
-	xylem_buffer_text(&out, "><x xmlns='" NS_MUC_USER "'><decline");
-	xml_write_attribute(&out, "to", inviter);
-	xylem_buffer_text(&out, "><reason>This address enters only the room of its configuration.</reason>"
-				"</decline></x></message>");
-	if (!xylem_buffer_failed(&out)) {
-		endpoint->carrier->post(endpoint->link, xylem_buffer_borrow(&out));
-	}
-}
-
-bool room_invitation(struct endpoint *endpoint, const struct xml_node *stanza)
-{
-	const struct xml_node *invite = xml_child(xml_child(stanza, NS_MUC_USER, "x"), NS_MUC_USER, "invite");
-	char bare[JID_SIZE], inviter[JID_SIZE];
-
-	if (invite == NULL || !jid_normalise(xml_attribute(stanza, "from"), bare) ||
-		!jid_normalise(xml_attribute(invite, "from"), inviter)) {
-		return invite != NULL;
-	}
-	struct room *room = endpoint->room;
-	if (room != NULL && room_is(room, bare)) {
-		pthread_mutex_lock(&room->lock);
-		room->due_us = room->phase == ROOM_OUT ? 0 : room->due_us; /* now it will let us in */
-		pthread_cond_signal(&room->wake);
-		pthread_mutex_unlock(&room->lock);
-	} else if (endpoint_admits(endpoint, inviter)) {
-		decline(endpoint, stanza, xml_attribute(invite, "from"));
-	}
-	return true;
 }
 
 /* --- For the sink ------------------------------------------------------------------------------- */
@@ -609,7 +384,7 @@ static void act(struct room *room, enum action action, const char *nick)
 		ask_in(room, nick);
 		break;
 	case ACTION_GIVE_UP:
-		leave(room, &silent);
+		room_leave(room, &silent);
 		break;
 	case ACTION_PING:
 		ping(room, nick);

@@ -32,7 +32,7 @@
 #include <base/jid.h>
 
 #define BARRIER_US (20 * SECOND_US)
-#define LOGIN_US (30 * SECOND_US)
+#define LOGIN_US (15 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 2)
 #define BACKOFF_MAX_US (60 * SECOND_US)
 #define READS 8 /* of 4 KiB each: libstrophe reads no more at once */
@@ -148,7 +148,7 @@ static void check_time(struct session *session)
 	pthread_mutex_unlock(&session->lock);
 	if (silent || (!session->logged_in && now - session->began_us >= LOGIN_US)) {
 		snprintf(session->hint, sizeof(session->hint), "%s",
-			silent ? "no answer to a ping for 20 s" : "no login within 30 s");
+			silent ? "no answer to a ping for 20 s" : "no login within 15 s");
 		session->ended = true;
 	}
 }
@@ -219,6 +219,9 @@ static bool connect_now(struct session *session)
 	session->ended = session->logged_in = session->resumed = false;
 	session->hint[0] = session->blame[0] = session->barrier_id[0] = '\0';
 	session->began_us = clock_mono_us();
+	if (session->kept != NULL && !session_reachable(session)) {
+		return false;
+	}
 	session->conn = session_reserve_low(session) ? xmpp_conn_new(session->ctx) : NULL;
 	if (session->conn == NULL) {
 		snprintf(session->hint, sizeof(session->hint), "out of memory or of descriptors below %d",

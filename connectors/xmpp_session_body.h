@@ -65,6 +65,8 @@ struct session {
 void session_library(void);
 bool session_reserve_low(struct session *session);
 void session_log(void *context, xmpp_log_level_t level, const char *area, const char *text);
+/* Does the configured server take connections? Without one (DNS decides) it is not asked: true. */
+bool session_reachable(struct session *session);
 int session_socket(xmpp_conn_t *conn, void *fd);
 int session_bad_certificate(const xmpp_tlscert_t *certificate, const char *why);
 /* The callbacks above get no context; a session's thread has but one. */

@@ -3,13 +3,18 @@
  * libstrophe's corners: the socket is moved to a low descriptor number that was
  * reserved when the connector was opened, because its select() ends the process
  * with a number of 1024 or more; the allocator of its parser has to live for
- * ever; and whether a stream was resumed it says in its log only.
+ * ever; whether a stream was resumed it says in its log only; and an attempt to
+ * connect that fails spoils what could have been resumed, so that the server is
+ * looked for first.
  */
 #include <connectors/xmpp_session_body.h>
 
+#include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/select.h>
@@ -93,4 +98,51 @@ int session_socket(xmpp_conn_t *conn, void *pointer)
 	session->low_fd = -1;
 	(void)setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return xmpp_sockopt_cb_keepalive(conn, pointer);
+}
+
+/* --- Looking for the server ---------------------------------------------------- */
+
+#define LOOK_MS 5000
+
+/* 0, or why not. */
+static int try_address(const struct addrinfo *address)
+{
+	int error = 0, fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	socklen_t n = sizeof(error);
+
+	if (fd < 0) {
+		return errno;
+	}
+	if (connect(fd, address->ai_addr, address->ai_addrlen) != 0) {
+		struct pollfd writable = { .fd = fd, .events = POLLOUT };
+		error = errno != EINPROGRESS ? errno : poll(&writable, 1, LOOK_MS) == 1 ? 0 : ETIMEDOUT;
+		if (error == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) != 0) {
+			error = errno;
+		}
+	}
+	close(fd);
+	return error;
+}
+
+bool session_reachable(struct session *session)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *list = NULL;
+	char port[8];
+
+	if (session->host == NULL) {
+		return true;
+	}
+	snprintf(port, sizeof(port), "%u", session->port);
+	int error = getaddrinfo(session->host, port, &hints, &list) == 0 ? EHOSTUNREACH : EHOSTDOWN;
+	for (const struct addrinfo *a = list; a != NULL && error != 0; a = a->ai_next) {
+		error = try_address(a);
+	}
+	if (list != NULL) {
+		freeaddrinfo(list);
+	}
+	if (error != 0) {
+		snprintf(session->hint, sizeof(session->hint), "%s", strerror(error));
+	}
+	return error == 0;
 }

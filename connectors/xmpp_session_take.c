@@ -13,6 +13,7 @@
 #include <base/clock.h>
 #include <base/jid.h>
 #include <connectors/xmpp_tree.h>
+#include <xylem/log.h>
 
 #define NS_CLIENT_NODE "https://xylem.example/client"
 
@@ -231,6 +232,8 @@ void session_went_up(struct session *session)
 	pthread_mutex_unlock(&session->lock);
 	roster_up(session->roster);
 	say_hello(session);
+	xylem_log(XYLEM_LOG_NOTICE, "xmpp", "%s: connected%s", session->jid,
+		session->resumed ? ", the stream was resumed" : "");
 	session->options.changed(session->options.context, true,
 		session->resumed ? "connected, the stream resumed" : "connected");
 }
