@@ -11,6 +11,10 @@ prosody postgresql kcat python3-slixmpp jq curl ca-certificates git"
 check="clang-format-14 clang-14 libclang-rt-14-dev libcmocka-dev ejabberd strace iproute2
 sqlite3 util-linux procps openjdk-17-jre-headless maven wrk nginx-light gojq valgrind python3-yaml python3-jsonschema"
 
+# Node may also come from its makers, with npm in it.
+command -v node >/dev/null || check="$check nodejs"
+command -v npm >/dev/null || check="$check npm"
+
 wanted=$run
 [ "${1:-run}" = check ] && wanted="$run $check"
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A TCP relay that can be cut, to lose a connection without touching the server."""
+"""A TCP relay that can be cut, to lose a connection without touching the server, and can lose parts of what it says."""
 import socket
 import threading
 
 
 class Relay:
-    def __init__(self, target):
+    def __init__(self, target=None, swallows=None):
+        """`swallows`: a compiled pattern over bytes; what matches it on the way from the server is lost while `.swallow`
+        is set."""
         self.target, self.pairs = target, []
+        self.swallows, self.swallow = swallows, threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.deaf = threading.Event()  # set: what comes from the server is lost
@@ -30,6 +33,8 @@ class Relay:
     def _pump(self, source, sink, from_server):
         try:
             while data := source.recv(65536):
+                if from_server and self.swallow.is_set():
+                    data = self.swallows.sub(b"", data)
                 if not (from_server and self.deaf.is_set()):
                     sink.sendall(data)
         except OSError:
