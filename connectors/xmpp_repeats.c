@@ -185,10 +185,10 @@ static bool recall_one(void *context, const struct xylem_message *message)
 void repeats_recall(struct repeats *repeats, struct xylem_source *source, const char *connector)
 {
 	struct xylem_reason reason = { "" };
-	struct xylem_position from = xylem_source_end(source);
+	struct xylem_position from = xylem_source_end(source), end;
 
 	from.offset = from.offset > REPEATS_RECALLED ? from.offset - REPEATS_RECALLED : 0;
-	if (xylem_source_recall(source, from, recall_one, repeats, &reason) != 0) {
+	if (xylem_source_recall(source, from, recall_one, repeats, &end, &reason) != 0) {
 		xylem_log(XYLEM_LOG_WARNING, "xmpp",
 			"%s: what was taken before is not known, repeats of it are taken again: %s",
 			connector, reason.text);
