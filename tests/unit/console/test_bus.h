@@ -164,6 +164,11 @@ struct catalogue *bus_catalogue(struct bus *bus)
 	return bus->catalogue;
 }
 
+struct topics *bus_topics(struct bus *bus)
+{
+	return NULL;
+}
+
 struct hospital *bus_hospital(struct bus *bus)
 {
 	return bus->hospital;
