@@ -14,6 +14,7 @@ One event loop for all cases of a class; the server and the bus live as long as 
 """
 import asyncio
 import json
+import os
 import pathlib
 import shutil
 import sys
