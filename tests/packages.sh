@@ -15,6 +15,11 @@ sqlite3 util-linux procps openjdk-17-jre-headless maven wrk nginx-light gojq val
 command -v node >/dev/null || check="$check nodejs"
 command -v npm >/dev/null || check="$check npm"
 
+# Node may also come from its makers, with npm in it.
+command -v node >/dev/null || check="$check nodejs"
+command -v npm >/dev/null || check="$check npm"
+check="$check chromium chromium-driver" # a browser that follows a topic
+
 wanted=$run
 [ "${1:-run}" = check ] && wanted="$run $check"
 

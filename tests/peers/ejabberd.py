@@ -39,7 +39,7 @@ api_permissions:
     what: ["register", "status"]
 listen:
   - {{ port: {client_port}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 262144, access: c2s, {starttls} }}
-  - {{ port: {api_port}, ip: "127.0.0.1", module: ejabberd_http, request_handlers: {{ /api: mod_http_api }} }}
+  - {{ port: {api_port}, ip: "127.0.0.1", module: ejabberd_http, request_handlers: {{ /api: mod_http_api, /xmpp-websocket: ejabberd_http_ws }} }}
 {s2s_listen}
   - port: {component_port}
     ip: "127.0.0.1"
