@@ -19,12 +19,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <base/clock.h>
 #include <connectors/peer_source.h>
 #include <connectors/peer_wire.h>
 #include <xylem/log.h>
 
 /* The file is written anew after so many messages: what a start has to read of the journal at most. */
 #define SAVE_EVERY 32768U
+/* And after so long if there was any: so that what retention takes from the journal is in the file before. */
+#define SAVE_US ((int64_t)60000000)
 #define FILE_MAX ((off_t)1 << 30)
 
 /* --- The file of what is known ------------------------------------------------- */
@@ -80,16 +83,21 @@ void peer_learn_save(struct peer_source *in)
 void *peer_learn_saver(void *context)
 {
 	struct peer_source *in = context;
+	int64_t due_us = clock_mono_us() + SAVE_US;
 
 	pthread_mutex_lock(&in->lock);
 	while (!in->ending) {
-		if (in->unsaved < SAVE_EVERY) {
-			pthread_cond_wait(&in->changed, &in->lock);
+		struct timespec due = clock_timespec(due_us);
+		if (in->unsaved < SAVE_EVERY && clock_mono_us() < due_us) {
+			pthread_cond_clockwait(&in->changed, &in->lock, CLOCK_MONOTONIC, &due);
 			continue;
 		}
-		pthread_mutex_unlock(&in->lock);
-		peer_learn_save(in);
-		pthread_mutex_lock(&in->lock);
+		due_us = clock_mono_us() + SAVE_US;
+		if (in->unsaved > 0) {
+			pthread_mutex_unlock(&in->lock);
+			peer_learn_save(in);
+			pthread_mutex_lock(&in->lock);
+		}
 	}
 	pthread_mutex_unlock(&in->lock);
 	return NULL;

@@ -23,7 +23,7 @@ MESSAGES, KILLS = (int(n) for n in (sys.argv[2:4] or (2000, 1)))
 os.environ["XYLEMD"] = XYLEMD
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "path")]
-from harness import Bus, say, until  # noqa: E402
+from harness import Bus, Sink, say, until  # noqa: E402
 from tests.peers import ports  # noqa: E402
 from tests.peers.ejabberd import Ejabberd  # noqa: E402
 from tests.peers.federation import Authority, Federation  # noqa: E402
@@ -39,7 +39,7 @@ DELIVER = {"probe": "100ms", "backoff": "100ms", "backoff_max": "1s", "timeout":
 DEADLINE = 60
 
 
-def bus_of(name, other, server):
+def bus_of(name, other, server, slow):
     """The bus behind `server`: what comes in at the webhook goes to the other one."""
     return Bus(
         connectors={
@@ -48,6 +48,7 @@ def bus_of(name, other, server):
             f"to_{other}": {"peer": {"to": f"from_{name}@bus.{other}.test"}},
             f"from_{other}": {"peer": {"allow": [f"bus.{other}.test"], "remember": 4096}},
             "from_raw": {"peer": {"allow": ["raw.a.test"], "remember": 256}},
+            "slow": {"http": {"url": slow.url}},
             "to_nobody": {"peer": {"to": f"nobody@bus.{other}.test"}},
         },
         topics={"got": {}},
@@ -55,6 +56,8 @@ def bus_of(name, other, server):
             "out": {"from": ["feed"], "where": '.type != "lost"', "deliver": DELIVER, "to": [f"to_{other}"]},
             "lost": {"from": ["feed"], "where": '.type == "lost"', "deliver": DELIVER, "to": ["to_nobody"]},
             "in": {"from": [f"from_{other}", "from_raw"], "to": ["topic:got"]},
+            "slow": {"from": [f"from_{other}"], "where": '.type == "slow"',
+                     "deliver": {**DELIVER, "max_backlog": "200KiB"}, "to": ["slow"]},
             # Both buses send on what is of this type: a circle.
             "circle": {"from": [f"from_{other}"], "where": '.type == "circle"', "deliver": DELIVER,
                        "to": [f"to_{other}"]},
@@ -102,7 +105,8 @@ class FederationTest(unittest.TestCase):
             federation=Federation("127.0.0.3", port_b, cls.authority.file, there_a))
         cls.a_server.start()
         cls.b_server.start()
-        cls.a, cls.b = bus_of("a", "b", cls.a_server), bus_of("b", "a", cls.b_server)
+        cls.slow = Sink()
+        cls.a, cls.b = bus_of("a", "b", cls.a_server, cls.slow), bus_of("b", "a", cls.b_server, cls.slow)
         for bus in (cls.a, cls.b):
             bus.start()
             bus.wait_log(r"connected as bus\..\.test")
@@ -115,6 +119,7 @@ class FederationTest(unittest.TestCase):
         finally:
             for one in (cls.a, cls.b):
                 one.clean()
+            cls.slow.refuse()
             for server in (cls.a_server, cls.b_server):
                 server.__exit__()
             shutil.rmtree(cls.folder, ignore_errors=True)
@@ -272,6 +277,29 @@ class FederationTest(unittest.TestCase):
         self.arrived(self.b, "from_a", "verified-a")
         self.arrived(self.a, "from_b", "verified-b")
 
+    # --- A receiver that has enough ----------------------------------------------------------
+
+    def test_10_a_receiver_that_is_held_back_costs_no_attempts(self):
+        self.slow.refuse()
+        count = 0
+
+        def one_more():
+            nonlocal count
+            self.feed(self.b, [{"id": f"slow-{count}", "key": "k", "type": "slow", "text": "x" * 5000}])
+            count += 1
+            lane = self.b.lane("out/to_a")
+            return lane if lane["state"] == "down" else None
+        lane = until(one_more, lambda: f"out/to_a down; {count} were fed", DEADLINE)
+        self.assertIn("held back", lane["why"])
+        with self.raw() as raw:  # what other addresses take in is not held
+            self.handles(self.batch(raw, self.event("h1"), call="h"))
+        self.slow.listen()
+        self.b.wait_lane("out/to_a", DEADLINE, backlog=0)
+        self.a.wait_lane("slow/slow", DEADLINE, backlog=0)
+        taken = [json.loads(r.body)["id"] for r in self.slow.taken() if r.status == 200]
+        self.assertEqual(list(dict.fromkeys(taken)), [f"slow-{n}" for n in range(count)])
+        self.assertEqual(self.b.cases(route="out"), [])
+
     # --- Under kills ------------------------------------------------------------------------
 
     def feed_all(self, bus, name, share, sent):
@@ -305,7 +333,7 @@ class FederationTest(unittest.TestCase):
         victim.start()
         return time.monotonic() - began
 
-    def test_10_under_kills_each_message_is_in_the_other_journal_once_and_in_order(self):
+    def test_11_under_kills_each_message_is_in_the_other_journal_once_and_in_order(self):
         began = time.monotonic()
         victims = {"bus a": self.a, "bus b": self.b, "prosody": self.a_server, "ejabberd": self.b_server}
         plan = list(victims) * KILLS
