@@ -198,8 +198,8 @@ routes:
 
     async def test_10_quotes(self):
         """As many escaped quotes as a client may send, exactly."""
-        for count, entity in ((40000, "&quot;"), (40000, "&apos;"), (40000, "&#34;")):
-            self.alice.send(f"<message to='desk@{BUS}' type='chat' id='q'><body>{entity * count}</body></message>")
+        for number, (count, entity) in enumerate(((40000, "&quot;"), (40000, "&apos;"), (40000, "&#34;"))):
+            self.alice.send(f"<message to='desk@{BUS}' type='chat' id='q{number}'><body>{entity * count}</body></message>")
             out = await self.bob.message(lambda m: (body(m) or "x")[0] in "\"'")
             self.assertEqual(len(body(out)), count)
         # A million does not come through: the server ends the client, or the bus refuses it.
