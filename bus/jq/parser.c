@@ -419,8 +419,11 @@ static struct jq_node *bracket_read(struct jq_parser *parser, struct jq_node *te
 	return jq_parser_expect(parser, ']', "`]`") ? made : NULL;
 }
 
-/* `?` behind a part of a path hides that part's error only; behind anything else, all errors of it. */
-static struct jq_node *optional(struct jq_parser *parser, struct jq_node *term)
+/*
+ * `?` behind a part of a path hides that part's error only; behind anything else, and behind
+ * parentheses (`grouped`), all errors of it.
+ */
+static struct jq_node *optional(struct jq_parser *parser, struct jq_node *term, bool grouped)
 {
 	uint32_t offset = jq_parser_here(parser);
 	bool path = term->kind == NODE_FIELD || term->kind == NODE_INDEX || term->kind == NODE_SLICE ||
@@ -429,7 +432,7 @@ static struct jq_node *optional(struct jq_parser *parser, struct jq_node *term)
 		parser->lexer.at = parser->lexer.token_at + 1;
 	}
 	next(parser);
-	if (path && !term->optional) {
+	if (path && !grouped && !term->optional) {
 		term->optional = true;
 		return term;
 	}
@@ -467,8 +470,9 @@ struct jq_node *jq_term_read(struct jq_parser *parser)
 	if (!jq_parser_deeper(parser)) {
 		return NULL;
 	}
+	bool grouped = token(parser) == '(';
 	struct jq_node *term = first_read(parser);
-	for (bool more = true; term && more;) {
+	for (bool more = true; term && more; grouped = false) {
 		switch (token(parser)) {
 		case TOKEN_FIELD:
 			term = field_behind(parser, term);
@@ -481,7 +485,7 @@ struct jq_node *jq_term_read(struct jq_parser *parser)
 			break;
 		case '?':
 		case TOKEN_DESTRUCTURE:
-			term = optional(parser, term);
+			term = optional(parser, term, grouped);
 			break;
 		default:
 			more = false;
