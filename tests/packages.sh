@@ -6,9 +6,9 @@ set -euo pipefail
 # XYLEM PACKAGES
 run="build-essential meson ninja-build pkg-config python3
 libjansson-dev libsqlite3-dev libyaml-dev libexpat1-dev libssl-dev libcurl4-openssl-dev
-libmicrohttpd-dev libpcre2-dev librdkafka-dev libpq-dev libstrophe-dev libjq-dev libonig-dev
+libmicrohttpd-dev libpcre2-dev librdkafka-dev libpq-dev libstrophe-dev
 prosody postgresql kcat python3-slixmpp jq curl ca-certificates git"
-check="clang-format-14 clang-14 libclang-rt-14-dev libcmocka-dev ejabberd strace iproute2
+check="clang-format-14 clang-14 libclang-rt-14-dev libcmocka-dev libjq-dev libonig-dev ejabberd strace iproute2
 sqlite3 util-linux procps openjdk-17-jre-headless maven wrk nginx-light gojq valgrind python3-yaml python3-jsonschema python3-aioxmpp"
 
 # Node may also come from its makers, with npm in it.
