@@ -12,6 +12,7 @@
 #include <base/clock.h>
 #include <xmpp/presence_body.h>
 #include <xmpp/pubsub.h>
+#include <xmpp/rsm.h>
 
 static const char *const domain_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PING, NS_VERSION, NS_LAST,
 	NS_TIME, NS_COMMANDS, NS_RECEIPTS, "vcard-temp" };
@@ -252,23 +253,51 @@ const struct xmpp_feature feature_disco_info = {
 
 /* --- disco#items ---------------------------------------------------------- */
 
-static void write_topics(const struct xmpp_request *request, struct xylem_buffer *out)
+struct topic_list {
+	const char *domain;
+	struct topic_state *items;
+};
+
+static struct xylem_span topic_id(const void *context, size_t i)
 {
-	struct topic_state *list = NULL;
+	const struct topic_list *list = context;
+	return xylem_span_of(list->items[i].name);
+}
+
+static void write_topic(const void *context, size_t i, struct xylem_buffer *out)
+{
+	const struct topic_list *list = context;
+	xylem_buffer_text(out, "<item");
+	xml_write_attribute(out, "jid", xylem_span_of(list->domain));
+	xml_write_attribute(out, "node", xylem_span_of(list->items[i].name));
+	xml_write_attribute(out, "name", xylem_span_of(title_of(&list->items[i])));
+	xylem_buffer_text(out, "/>");
+}
+
+/* As many as a stanza takes; the <set/> lets the asker go on (XEP-0059). */
+static int write_topics(const struct xmpp_request *request, struct xylem_buffer *out)
+{
+	struct rsm rsm;
+	struct rsm_part part;
+	struct topic_list list = { .domain = service_options(request->service)->domain };
 	size_t n = 0;
 	struct topics *topics = service_topics(request->service);
 
-	if (topics == NULL || topics_list(topics, request->sender, &list, &n) != 0) {
-		return;
+	int error = rsm_read(request->payload, &rsm, request->arena);
+	if (error != 0 || topics == NULL) {
+		return error;
 	}
-	for (size_t i = 0; i < n; i++) {
-		xylem_buffer_text(out, "<item");
-		xml_write_attribute(out, "jid", xylem_span_of(service_options(request->service)->domain));
-		xml_write_attribute(out, "node", xylem_span_of(list[i].name));
-		xml_write_attribute(out, "name", xylem_span_of(title_of(&list[i])));
-		xylem_buffer_text(out, "/>");
+	error = topics_list(topics, request->sender, &list.items, &n);
+	if (error != 0) {
+		return error;
 	}
-	free(list);
+	const struct rsm_list rows = { n, topic_id, write_topic, &list };
+	error = rsm_write_rows(&rsm, &rows, pubsub_room(request), out, &part);
+	if (error == 0) {
+		rsm_write_part(out, &rows, &part);
+	}
+	free(list.items);
+	return error;
 }
 
 struct item_list {
@@ -337,8 +366,10 @@ static void items(const struct xmpp_request *request)
 		return;
 	}
 	open_query(request, &out, NS_DISCO_ITEMS);
-	if (!endpoint) {
-		write_topics(request, &out);
+	int error = endpoint ? 0 : write_topics(request, &out);
+	if (error != 0) {
+		request_refuse_code(request, error, NULL);
+		return;
 	}
 	close_query(request, &out);
 }

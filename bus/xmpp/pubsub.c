@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <xmpp/pubsub.h>
+#include <xmpp/rsm.h>
 
 /* --- Refusals ------------------------------------------------------------- */
 
@@ -189,6 +190,49 @@ void pubsub_write_subscription(struct xylem_buffer *out, const struct topic_subs
 	xml_write_attribute(out, "jid", xylem_span_of(subscription->jid));
 	xml_write_attribute(out, "subid", xylem_span_of(subscription->subid));
 	xylem_buffer_format(out, " subscription='%s'/>", subscription->pending ? "pending" : "subscribed");
+}
+
+/* Room for one row more, which may be long, and for what closes the stanza. */
+#define ROW_ROOM ((size_t)3 * JID_SIZE)
+
+size_t pubsub_room(const struct xmpp_request *request)
+{
+	size_t most = link_max_stanza(xmpp_service_link(request->service));
+	return most > 2 * ROW_ROOM ? most - ROW_ROOM : most / 2;
+}
+
+void pubsub_answer_list(const struct xmpp_request *request, const char *namespace, const char *element,
+	const char *node, const struct rsm_list *list)
+{
+	struct rsm rsm;
+	struct rsm_part part;
+	XYLEM_BUFFER_SCOPED out = { 0 };
+
+	int error = rsm_read(request->payload, &rsm, request->arena);
+	pubsub_open(request, &out, namespace);
+	xylem_buffer_format(&out, "<%s", element);
+	xml_write_attribute(&out, "node", xylem_span_of(node));
+	xylem_buffer_byte(&out, '>');
+	error = error != 0 ? error : rsm_write_rows(&rsm, list, pubsub_room(request), &out, &part);
+	if (error != 0) {
+		request_refuse_code(request, error, NULL);
+		return;
+	}
+	xylem_buffer_format(&out, "</%s>", element);
+	rsm_write_part(&out, list, &part);
+	pubsub_close(request, &out);
+}
+
+struct xylem_span pubsub_subscription_id(const void *subscriptions, size_t i)
+{
+	const struct topic_subscription *list = subscriptions;
+	return xylem_span_of(list[i].subid);
+}
+
+void pubsub_write_subscription_row(const void *subscriptions, size_t i, struct xylem_buffer *out)
+{
+	const struct topic_subscription *list = subscriptions;
+	pubsub_write_subscription(out, &list[i]);
 }
 
 /* --- The table ------------------------------------------------------------ */

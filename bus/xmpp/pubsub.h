@@ -53,6 +53,18 @@ const char *pubsub_entitled(
 /* `<iq type='result'...><pubsub xmlns='...'>`, and its end, sent. */
 void pubsub_open(const struct xmpp_request *request, struct xylem_buffer *out, const char *namespace);
 void pubsub_close(const struct xmpp_request *request, struct xylem_buffer *out);
+/*
+ * The answer `<pubsub><ELEMENT node=''>ROWS</ELEMENT><set/></pubsub>` with the page that was asked for, or as
+ * much as a stanza takes. `node` NULL: none.
+ */
+struct rsm_list;
+void pubsub_answer_list(const struct xmpp_request *request, const char *namespace, const char *element,
+	const char *node, const struct rsm_list *list);
+/* How large an answer may grow while rows are added to it. */
+size_t pubsub_room(const struct xmpp_request *request);
+/* Ids of lists of subscriptions, and a row: rsm_list with an array of struct topic_subscription. */
+struct xylem_span pubsub_subscription_id(const void *subscriptions, size_t i);
+void pubsub_write_subscription_row(const void *subscriptions, size_t i, struct xylem_buffer *out);
 /* `<subscription .../>` */
 void pubsub_write_subscription(struct xylem_buffer *out, const struct topic_subscription *subscription);
 

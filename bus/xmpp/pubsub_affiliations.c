@@ -9,6 +9,7 @@
 
 #include <xmpp/pubsub.h>
 #include <xmpp/pubsub_many.h>
+#include <xmpp/rsm.h>
 
 static void write_one(
 	struct xylem_buffer *out, const char *node, const char *jid, enum topic_affiliation affiliation)
@@ -19,10 +20,34 @@ static void write_one(
 	xylem_buffer_format(out, " affiliation='%s'/>", topic_affiliation_name(affiliation));
 }
 
+/* One's own are told apart by node, a node's by address. */
+static struct xylem_span own_id(const void *context, size_t i)
+{
+	const struct topic_affiliated *list = context;
+	return xylem_span_of(list[i].topic);
+}
+
+static void write_own(const void *context, size_t i, struct xylem_buffer *out)
+{
+	const struct topic_affiliated *list = context;
+	write_one(out, list[i].topic, NULL, list[i].affiliation);
+}
+
+static struct xylem_span id_of(const void *context, size_t i)
+{
+	const struct topic_affiliated *list = context;
+	return xylem_span_of(list[i].jid);
+}
+
+static void write_row(const void *context, size_t i, struct xylem_buffer *out)
+{
+	const struct topic_affiliated *list = context;
+	write_one(out, NULL, list[i].jid, list[i].affiliation);
+}
+
 static void answer_list(
 	const struct xmpp_request *request, const char *namespace, const char *name, const char *bare)
 {
-	XYLEM_BUFFER_SCOPED out = { 0 };
 	struct topic_affiliated *list = NULL;
 	size_t n = 0;
 	int error = topic_affiliations(service_topics(request->service), name, bare, &list, &n);
@@ -30,18 +55,9 @@ static void answer_list(
 		request_refuse_code(request, error, NULL);
 		return;
 	}
-	pubsub_open(request, &out, namespace);
-	xylem_buffer_text(&out, "<affiliations");
-	xml_write_attribute(&out, "node", xylem_span_of(name));
-	xylem_buffer_byte(&out, '>');
-	for (size_t i = 0; i < n; i++) {
-		/* One's own are told apart by node, a node's by address. */
-		write_one(&out, bare != NULL ? list[i].topic : NULL, bare != NULL ? NULL : list[i].jid,
-			list[i].affiliation);
-	}
+	const struct rsm_list own = { n, own_id, write_own, list }, all = { n, id_of, write_row, list };
+	pubsub_answer_list(request, namespace, "affiliations", name, bare != NULL ? &own : &all);
 	free(list);
-	xylem_buffer_text(&out, "</affiliations>");
-	pubsub_close(request, &out);
 }
 
 static void get_own(const struct xmpp_request *request, const struct xml_node *operation)

@@ -8,10 +8,10 @@
 
 #include <xmpp/pubsub.h>
 #include <xmpp/pubsub_many.h>
+#include <xmpp/rsm.h>
 
 static void get(const struct xmpp_request *request, const struct xml_node *operation)
 {
-	XYLEM_BUFFER_SCOPED out = { 0 };
 	struct topic_subscription *list = NULL;
 	size_t n = 0;
 	const char *name = pubsub_entitled(request, operation, TOPIC_OWN);
@@ -23,17 +23,12 @@ static void get(const struct xmpp_request *request, const struct xml_node *opera
 		request_refuse_code(request, error, NULL);
 		return;
 	}
-	pubsub_open(request, &out, NS_PUBSUB_OWNER);
-	xylem_buffer_text(&out, "<subscriptions");
-	xml_write_attribute(&out, "node", xylem_span_of(name));
-	xylem_buffer_byte(&out, '>');
 	for (size_t i = 0; i < n; i++) {
 		list[i].topic = NULL; /* it stands above */
-		pubsub_write_subscription(&out, &list[i]);
 	}
+	const struct rsm_list rows = { n, pubsub_subscription_id, pubsub_write_subscription_row, list };
+	pubsub_answer_list(request, NS_PUBSUB_OWNER, "subscriptions", name, &rows);
 	free(list);
-	xylem_buffer_text(&out, "</subscriptions>");
-	pubsub_close(request, &out);
 }
 
 /* --- Changing ------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include <xmpp/pubsub.h>
+#include <xmpp/rsm.h>
 
 static void subscribed(void *context, int error, const struct topic_subscription *subscription)
 {
@@ -106,7 +107,6 @@ static void unsubscribe(const struct xmpp_request *request, const struct xml_nod
 
 static void list(const struct xmpp_request *request, const struct xml_node *operation)
 {
-	XYLEM_BUFFER_SCOPED out = { 0 };
 	struct topic_subscription *found = NULL;
 	size_t n = 0;
 	int error = topic_subscriptions(service_topics(request->service),
@@ -115,16 +115,10 @@ static void list(const struct xmpp_request *request, const struct xml_node *oper
 		request_refuse_code(request, error, NULL);
 		return;
 	}
-	pubsub_open(request, &out, NS_PUBSUB);
-	xylem_buffer_text(&out, "<subscriptions");
-	xml_write_attribute(&out, "node", xml_attribute(operation, "node"));
-	xylem_buffer_byte(&out, '>');
-	for (size_t i = 0; i < n; i++) {
-		pubsub_write_subscription(&out, &found[i]);
-	}
+	const struct rsm_list rows = { n, pubsub_subscription_id, pubsub_write_subscription_row, found };
+	pubsub_answer_list(
+		request, NS_PUBSUB, "subscriptions", pubsub_optional_node(request, operation), &rows);
 	free(found);
-	xylem_buffer_text(&out, "</subscriptions>");
-	pubsub_close(request, &out);
 }
 
 const struct pubsub_operation pubsub_subscribing[] = {

@@ -58,3 +58,73 @@ void rsm_write(struct xylem_buffer *out, struct xylem_span first, uint64_t index
 	}
 	xylem_buffer_format(out, "<count>%llu</count></set>", (unsigned long long)count);
 }
+
+/* --- Lists in memory ------------------------------------------------------ */
+
+/* Where the id stands; list->n: nowhere. */
+static size_t find(const struct rsm_list *list, struct xylem_span id)
+{
+	size_t i = 0;
+	while (i < list->n && !xylem_span_equal(list->id(list->context, i), id)) {
+		i++;
+	}
+	return i;
+}
+
+/* The page [*first, *end). */
+static int find_page(const struct rsm *rsm, const struct rsm_list *list, size_t *first, size_t *end)
+{
+	size_t after = xylem_span_present(rsm->after) ? find(list, rsm->after) : 0;
+	size_t before = xylem_span_present(rsm->before) ? find(list, rsm->before) : 0;
+	size_t most = rsm->has_max && rsm->max < list->n ? (size_t)rsm->max : list->n;
+
+	if ((xylem_span_present(rsm->after) && after == list->n) ||
+		(xylem_span_present(rsm->before) && before == list->n)) {
+		return -XYLEM_E_NOT_FOUND;
+	}
+	*first = xylem_span_present(rsm->after) ? after + 1
+		 : rsm->index < list->n         ? (size_t)rsm->index
+						: list->n;
+	*end = xylem_span_present(rsm->before) ? before : list->n;
+	if (*end < *first) {
+		*end = *first;
+	}
+	if (rsm->last || xylem_span_present(rsm->before)) {
+		*first = *end - *first > most ? *end - most : *first;
+	} else {
+		*end = *end - *first > most ? *first + most : *end;
+	}
+	return 0;
+}
+
+int rsm_write_rows(const struct rsm *rsm, const struct rsm_list *list, size_t most, struct xylem_buffer *out,
+	struct rsm_part *ret_part)
+{
+	size_t first, end;
+	int error = find_page(rsm, list, &first, &end);
+	if (error != 0) {
+		return error;
+	}
+	size_t i = first;
+	while (i < end && out->n < most) {
+		list->write(list->context, i++, out);
+	}
+	*ret_part = (struct rsm_part){ first, i, !rsm->asked && i == list->n };
+	return 0;
+}
+
+void rsm_write_part(struct xylem_buffer *out, const struct rsm_list *list, const struct rsm_part *part)
+{
+	if (part->whole) {
+		return;
+	}
+	if (part->end == part->first) {
+		rsm_write(out, XYLEM_SPAN_NONE, 0, XYLEM_SPAN_NONE, list->n);
+		return;
+	}
+	xylem_buffer_format(out, "<set xmlns='" NS_RSM "'><first index='%zu'>", part->first);
+	xml_escape_text(out, list->id(list->context, part->first));
+	xylem_buffer_text(out, "</first><last>");
+	xml_escape_text(out, list->id(list->context, part->end - 1));
+	xylem_buffer_format(out, "</last><count>%zu</count></set>", list->n);
+}

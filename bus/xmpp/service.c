@@ -107,7 +107,12 @@ int64_t xmpp_service_uptime_us(struct xmpp_service *service)
 
 void request_answer(const struct xmpp_request *request, struct xylem_buffer *out)
 {
-	if (!xylem_buffer_failed(out) && out->n > 0) {
+	if (xylem_buffer_failed(out) || out->n == 0) {
+		return;
+	}
+	if (out->n > link_max_stanza(request->service->link)) {
+		request_refuse_code(request, -XYLEM_E_TOO_LARGE, "the answer is larger than a stanza may be");
+	} else {
 		link_answer(request->service->link, xylem_buffer_borrow(out));
 	}
 }

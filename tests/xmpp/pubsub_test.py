@@ -993,5 +993,36 @@ class PubsubTest(unittest.TestCase):
         await self.ok(self.create(self.alice, "gone", access_model="open"))
         self.assertEqual(await self.ids(self.bob, "gone"), [])
 
+    async def test_995_lists_longer_than_a_stanza(self):
+        async def all_of(client, ask, row, key):
+            """The rows of all pages, and how many pages there were."""
+            seen, after, pages = [], "", 0
+            while True:
+                answer = await self.ok(client.iq("get", BUS, ask(self.page(after=after) if after else "")))
+                rows = [r.get(key) for r in answer.iter(row)]
+                part = answer.find(f".//{{{RSM}}}set")
+                seen, pages = seen + rows, pages + 1
+                if part is None or len(seen) == int(part.findtext(f"{{{RSM}}}count")):
+                    return seen, pages
+                self.assertTrue(rows)
+                after = part.findtext(f"{{{RSM}}}last")
+        await self.ok(self.create(self.alice, "crowd"))
+        people = [f"{'x' * 150}{i}@example.com" for i in range(1500)]
+        for start in range(0, 1500, 500):
+            rows = "".join(f"<subscription jid='{p}' subscription='subscribed'/>" for p in people[start:start + 500])
+            await self.ok(self.set(self.alice, f"<subscriptions node='crowd'>{rows}</subscriptions>", OWNER))
+        seen, pages = await all_of(
+            self.alice, lambda page: f"<pubsub xmlns='{OWNER}'><subscriptions node='crowd'/>{page}</pubsub>",
+            f"{{{OWNER}}}subscription", "jid")
+        self.assertEqual((sorted(seen), pages > 1), (sorted(people), True))
+        names = [f"{'n' * 100}{i:04}" for i in range(1300)]
+        for name in names:
+            await self.ok(self.create(self.alice, name))
+        seen, pages = await all_of(self.alice, lambda page: f"<query xmlns='{ITEMS}'>{page}</query>", f"{{{ITEMS}}}item", "node")
+        self.assertEqual((set(names) <= set(seen), len(seen) == len(set(seen)), pages > 1), (True, True, True))
+        await self.refused(self.alice.iq("get", BUS, f"<query xmlns='{ITEMS}'>{self.page(after='no-such')}</query>"),
+                           "cancel/item-not-found")
+        await self.ok(self.get(self.alice, "<affiliations/>"))
+
 
 tap.run(PubsubTest)
