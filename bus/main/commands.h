@@ -6,6 +6,7 @@
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_schema(int argc, char **argv);
+int command_farewell(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_reference(int argc, char **argv);
 int command_jq(int argc, char **argv);

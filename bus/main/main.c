@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
 	{ "check", command_check, "check a configuration and say what is wrong, with file, line and column" },
 	{ "explain", command_explain, "explain an option or a kind of connector or transform" },
+	{ "farewell", command_farewell, "tell contacts over XMPP that a bus that died is gone" },
 	{ "jq", command_jq, "run a program of the jq language over documents" },
 	{ "reference", command_reference, "write the reference pages into a folder" },
 	{ "run", command_run, "run the bus" },

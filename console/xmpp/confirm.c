@@ -11,7 +11,7 @@
 #include <console/xmpp/confirm.h>
 
 #define PEOPLE_MOST 256
-#define COMPLAINTS 10 /* a minute */
+#define COMPLAINTS 20 /* a minute */
 #define MINUTE_US 60000000
 
 struct person {
