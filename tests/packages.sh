@@ -11,6 +11,8 @@ prosody postgresql kcat python3-slixmpp jq curl ca-certificates git"
 check="clang-format-14 clang-14 libclang-rt-14-dev libcmocka-dev libjq-dev libonig-dev ejabberd strace iproute2
 sqlite3 util-linux procps openjdk-17-jre-headless maven wrk nginx-light gojq valgrind python3-yaml python3-jsonschema python3-aioxmpp"
 
+# A client in a terminal, which the tests drive.
+check="$check profanity tmux"
 # Node may also come from its makers, with npm in it.
 command -v node >/dev/null || check="$check nodejs"
 command -v npm >/dev/null || check="$check npm"

@@ -4,12 +4,15 @@
 The bus and its parts as contacts: who may have them, what they show, and that it is right after restarts, cuts and
 kills.
 """
+import base64
+import hashlib
 import pathlib
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-from tests.xmpp.client import CLIENT  # noqa: E402
+from tests.xmpp.client import CLIENT, Client, condition  # noqa: E402
 from tests.xmpp.world import BUS, World, main  # noqa: E402
 
 
@@ -36,11 +39,15 @@ xmpp: {{ server: "127.0.0.1:{component}", domain: bus.example.com, secret: {{ en
          allow: [alice@example.com] }}
 connectors:
   desk: {{ xmpp: {{ allow: [alice@example.com] }} }}
+  away: {{ http: {{ url: "http://127.0.0.1:9/nobody-listens" }} }}
 topics:
   orders: {{ title: Orders }}
+  a/b: {{ title: "A slash" }}
 routes:
-  desk: {{ from: [desk], to: [topic:orders] }}
+  desk: {{ from: [desk], where: '.type != "lost"', to: [topic:orders] }}
+  lost: {{ from: [desk], where: '.type == "lost"', to: [away] }}
 """
+    PARTS = (BUS, f"route.desk@{BUS}", f"connector.desk@{BUS}", f"topic.orders@{BUS}", f"topic.a\\2fb@{BUS}")
 
     def subscribe(self, client, address):
         client.send(f"<presence type='subscribe' to='{address}'/>")
@@ -64,17 +71,154 @@ routes:
         self.subscribe(self.alice, f"nothing@{BUS}")
         await self.alice.presence(typed(f"nothing@{BUS}", "unsubscribed"))
 
-    async def test_50_stop_and_start(self):
-        self.alice.presences.clear()
-        self.assertEqual(self.bus.stop(30), 0)
+    # --- Parts ---------------------------------------------------------------------
+
+    async def test_10_parts_are_contacts(self):
+        for address in self.PARTS:
+            self.subscribe(self.ops, address)
+            await self.ops.presence(typed(address, "subscribed"))
+        for address, words in zip(self.PARTS, ("connectors up", "1 lane", "received", "subscribers", "A slash")):
+            await self.ops.presence(shows(address, words=words))
+
+    async def test_11_a_paused_lane_is_seen_within_a_second(self):
+        # Numbers that changed before come with the state, and not on their own before a minute has passed.
+        for n in range(5):
+            self.api("publish", {"ingress": "desk", "data": n})
+        await self.until("delivered", lambda: self.api("lanes/desk/topic:orders")["delivered"] >= 5)
+        self.ops.presences.clear()
+        paused = time.monotonic()
+        self.api("lanes/desk/topic:orders/pause", {})
+        seen = await self.ops.presence(shows(f"route.desk@{BUS}", "dnd", "desk/topic:orders paused"))
+        print(f"# seen {time.monotonic() - paused:.2f} s after it was paused", flush=True)
+        self.assertIn("5 delivered", seen.findtext(CLIENT + "status"))
+        await self.ops.presence(shows(BUS, "dnd", "desk/topic:orders paused"))
+        self.assertEqual([p for p in self.ops.presences if p.get("from").startswith("route.desk@")], [])
+        self.api("lanes/desk/topic:orders/resume", {})
+        await self.ops.presence(shows(f"route.desk@{BUS}", "", "ok"))
+
+    async def test_12_a_destination_that_is_gone(self):
+        self.subscribe(self.ops, f"route.lost@{BUS}")
+        await self.ops.presence(shows(f"route.lost@{BUS}", ""))
+        self.api("publish", {"ingress": "desk", "type": "lost", "data": 1})
+        await self.ops.presence(shows(f"route.lost@{BUS}", "xa", "lost/away down"), 60)
+        await self.ops.presence(shows(BUS, "away", "lost/away down"))
+
+    async def test_13_what_is_asked_of_a_part(self):
+        address = f"route.desk@{BUS}"
+        card = (await self.ops.iq("get", address, "<vCard xmlns='vcard-temp'/>"))[0]
+        self.assertIn("route.desk", card.findtext("{vcard-temp}FN"))
+        picture = base64.b64decode(card.findtext("{vcard-temp}PHOTO/{vcard-temp}BINVAL"))
+        self.assertTrue(picture.startswith(b"\x89PNG"))
+        self.assertEqual((await self.ops.iq("get", address, "<ping xmlns='urn:xmpp:ping'/>")).get("type"), "result")
+        last = (await self.ops.iq("get", address, "<query xmlns='jabber:iq:last'/>"))[0]
+        self.assertLess(int(last.get("seconds")), 150)
+        for payload in ("<query xmlns='jabber:iq:version'/>", "<time xmlns='urn:xmpp:time'/>"):
+            self.assertEqual((await self.ops.iq("get", address, payload)).get("type"), "result")
+        self.assertEqual(condition(await self.mallory.iq("get", address, "<vCard xmlns='vcard-temp'/>")),
+                         "cancel/service-unavailable")
+        self.ops.send(f"<presence type='probe' to='{address}'/>")
+        shown = await self.ops.presence(shows(address))
+        photo = shown.find("{vcard-temp:x:update}x/{vcard-temp:x:update}photo").text
+        self.assertEqual(photo, hashlib.sha1(picture).hexdigest())
+
+    async def test_14_capabilities_are_what_discovery_says(self):
+        for address in (BUS, f"route.desk@{BUS}", f"desk@{BUS}"):
+            client = self.alice if address.startswith("desk") else self.ops
+            client.presences.clear()
+            client.send(f"<presence type='probe' to='{address}'/>")
+            caps = (await client.presence(shows(address))).find("{http://jabber.org/protocol/caps}c")
+            node = f"{caps.get('node')}#{caps.get('ver')}"
+            info = (await client.iq(
+                "get", address, f"<query xmlns='http://jabber.org/protocol/disco#info' node='{node}'/>"))[0]
+            self.assertEqual(info.get("node"), node)
+            identities = sorted(f"{e.get('category')}/{e.get('type')}//{e.get('name')}<" for e in info
+                                if e.tag.endswith("identity"))
+            features = sorted(e.get("var") for e in info if e.tag.endswith("feature"))
+            text = "".join(identities + [feature + "<" for feature in features])
+            self.assertEqual(base64.b64encode(hashlib.sha1(text.encode()).digest()).decode(), caps.get("ver"), text)
+
+    async def test_15_who_comes_online_sees_it(self):
+        other = await Client(self.server, "ops").login()
+        started = time.monotonic()
+        for address in self.PARTS:
+            await other.presence(shows(address))
+        print(f"# all of it {time.monotonic() - started:.2f} s after the login", flush=True)
+        await other.logout()
+
+    # --- Changes of the configuration ----------------------------------------------------
+
+    async def test_20_a_part_that_goes_and_comes_back(self):
+        self.write_config(self.CONFIG.replace('  a/b: {{ title: "A slash" }}\n', ""))
+        self.ops.presences.clear()
+        self.api("config/reload", {})
+        await self.ops.presence(typed(self.PARTS[4], "unavailable"))
+        self.write_config()
+        self.api("config/reload", {})
+        await self.ops.presence(shows(self.PARTS[4], words="A slash"))
+
+    async def test_21_who_is_not_admitted_any_more(self):
+        self.subscribe(self.alice, BUS)
+        await self.alice.presence(shows(BUS))
+        self.write_config(self.CONFIG.replace("allow: [alice@example.com] }}\nconn", "allow: [nobody@example.com] }}\nconn"))
+        self.api("config/reload", {})
         await self.alice.presence(typed(BUS, "unavailable"))
-        await self.alice.presence(typed(f"desk@{BUS}", "unavailable"))
+        await self.alice.presence(typed(BUS, "unsubscribed"))
+        self.write_config()
+        self.api("config/reload", {})
+
+    async def test_22_unsubscribed(self):
+        self.subscribe(self.ops, f"desk@{BUS}")
+        await self.ops.presence(shows(f"desk@{BUS}"))
+        self.ops.send(f"<presence type='unsubscribe' to='desk@{BUS}'/>")
+        await self.ops.presence(typed(f"desk@{BUS}", "unavailable"))
+
+    # --- Ends ---------------------------------------------------------------------------
+
+    def farewell(self):
+        config = self.folder / "xylem.yaml"
+        return subprocess.run([self.XYLEMD, "farewell", config], capture_output=True, text=True, timeout=60,
+                              env={"TEST_SECRET": self.server.secret, "PATH": "/usr/bin"}, check=False)
+
+    async def all_right(self, what, client=None):
+        started = time.monotonic()
+        for address in self.PARTS:
+            await (client or self.ops).presence(shows(address))
+        took = time.monotonic() - started
+        print(f"# {what}: right after {took:.2f} s", flush=True)
+
+    async def test_50_stop_and_start(self):
+        self.ops.presences.clear()
+        self.assertEqual(self.bus.stop(30), 0)
+        for address in self.PARTS:
+            await self.ops.presence(typed(address, "unavailable"))
+        self.ops.presences.clear()
         self.bus.mark()
         self.start_bus()
-        started = time.monotonic()
-        await self.alice.presence(shows(BUS))
-        await self.alice.presence(shows(f"desk@{BUS}"))
-        print(f"# right {time.monotonic() - started:.2f} s after the start", flush=True)
+        await self.all_right("started again")
+
+    async def test_51_killed_and_farewell(self):
+        said = self.farewell()
+        self.assertEqual((said.returncode, said.stdout), (0, "the bus runs: nothing to say\n"), said.stderr)
+        self.bus.kill()
+        self.ops.presences.clear()
+        said = self.farewell()
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertRegex(said.stdout, r"told \d+ contacts of bus\.example\.com")
+        for address in self.PARTS:
+            await self.ops.presence(typed(address, "unavailable"))
+        self.ops.presences.clear()
+        self.start_bus()
+        await self.all_right("started after a kill")
+
+    async def test_52_the_server_goes_and_comes_back(self):
+        for client in self.clients:
+            await client.logout()
+        self.server.stop()
+        self.bus.mark()
+        self.server.start()
+        self.bus.wait_line(r"connected as bus\.example\.com", 60)
+        PresenceTest.clients = [await Client(self.server, user).login() for user in self.USERS]
+        await self.all_right("server restarted", self.clients[1])
 
 
 if __name__ == "__main__":
