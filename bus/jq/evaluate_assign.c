@@ -143,13 +143,26 @@ static enum jq_status update_value(
 	return status == JQ_DONE ? JQ_NOTHING : status;
 }
 
-static enum jq_status update_path(
-	struct jq_machine *machine, struct jq_sink *sink, struct jq_value value, const struct jq_path *path)
+/* This path goes when all are done. Consumes `keys`. */
+static enum jq_status path_doom(struct jq_machine *machine, struct assign *assign, struct jq_value keys)
 {
-	struct assign *assign = (struct assign *)sink;
-	struct jq_value keys, made;
+	assign->deleted = jq_is_none(assign->deleted) ? jq_array(machine, 0) : assign->deleted;
+	assign->deleted = jq_array_push(machine, assign->deleted, keys);
+	return jq_is_none(assign->deleted) ? jq_failed(machine) : JQ_DONE;
+}
+
+/* Where there may be nothing yet, and the update may give nothing: then nothing is made on the way. */
+static enum jq_status update_absent(struct jq_machine *machine, struct assign *assign, struct jq_value keys)
+{
+	struct jq_value made, leaf = jq_path_get(machine, jq_retain(assign->state), jq_retain(keys));
 	struct jq_opened opened;
-	enum jq_status status = path_keys(machine, value, path, &keys);
+	if (jq_is_none(leaf)) {
+		return jq_failed(machine);
+	}
+	enum jq_status status = update_value(machine, assign, leaf, &made);
+	if (status == JQ_NOTHING) {
+		return path_doom(machine, assign, keys);
+	}
 	if (status != JQ_DONE) {
 		return status;
 	}
@@ -158,14 +171,36 @@ static enum jq_status update_path(
 	if (!jq_path_open(machine, state, keys, &opened)) {
 		return jq_failed(machine);
 	}
-	bool certain = assign->flow->node->b->outputs == OUTPUTS_ONE;
+	jq_release(machine, opened.leaf);
+	assign->state = jq_path_close(machine, keys, &opened, made);
+	jq_release(machine, keys);
+	return jq_is_none(assign->state) ? jq_failed(machine) : JQ_DONE;
+}
+
+static enum jq_status update_path(
+	struct jq_machine *machine, struct jq_sink *sink, struct jq_value value, const struct jq_path *path)
+{
+	struct assign *assign = (struct assign *)sink;
+	struct jq_value keys, made;
+	struct jq_opened opened;
+	bool certain = assign->flow->node->b->outputs == OUTPUTS_ONE, null = value.kind == JQ_NULL;
+	enum jq_status status = path_keys(machine, value, path, &keys);
+	if (status != JQ_DONE) {
+		return status;
+	}
+	if (null && !certain) {
+		return update_absent(machine, assign, keys);
+	}
+	struct jq_value state = assign->state;
+	assign->state = jq_simple(JQ_NULL);
+	if (!jq_path_open(machine, state, keys, &opened)) {
+		return jq_failed(machine);
+	}
 	struct jq_value before = certain ? jq_simple(JQ_NULL) : jq_retain(opened.leaf);
 	status = update_value(machine, assign, opened.leaf, &made);
 	if (status == JQ_NOTHING) {
 		made = before;
-		assign->deleted = jq_is_none(assign->deleted) ? jq_array(machine, 0) : assign->deleted;
-		assign->deleted = jq_array_push(machine, assign->deleted, jq_retain(keys));
-		status = jq_is_none(assign->deleted) ? jq_failed(machine) : JQ_DONE;
+		status = path_doom(machine, assign, jq_retain(keys));
 	} else {
 		jq_release(machine, before);
 	}

@@ -125,7 +125,7 @@ def main():
     parser.add_argument("xylemd")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--seconds", type=float)
-    parser.add_argument("--programs", type=int, default=2000)
+    parser.add_argument("--programs", type=int, default=1000)
     arguments = parser.parse_args()
     campaign = Campaign(arguments.xylemd, arguments.seed)
     print(f"1..1\n# seed {arguments.seed}; peers: {', '.join(campaign.others)}", flush=True)

@@ -17,12 +17,12 @@ PURE = ["length", "keys", "add", "any", "all", "flatten", "floor", "sqrt", "tost
         "ascii_upcase", "arrays", "objects", "iterables", "booleans", "numbers", "strings", "nulls", "values", "scalars",
         "transpose", "first", "last", "utf8bytelength", "tostream", "paths", "@text", "@json", "@html", "@uri", "@csv", "@tsv",
         "@sh", "@base64", "fabs", "round", "ceil", "trunc", "isnan", "isinfinite", "isnormal", "recurse", "combinations",
-        "fromdate", "todate", "gmtime", "mktime", "map(.)", "map_values(.)", "length|tostring", "error", "infinite|tostring"]
+        "fromdate", "todate", "gmtime", "mktime", "map(.)", "map_values(.)", "length|tostring", "infinite|tostring"]
 ONE = ["map({})", "map_values({})", "select({})", "sort_by({})", "group_by({})", "unique_by({})", "min_by({})", "max_by({})",
-       "path({p})", "[paths({})]", "del({p})", "with_entries(.value |= ({}))", "any({})", "all({})", "first({})", "last({})",
+       "path({p})", "del({p})", "with_entries(.value |= ({}))", "any({})", "all({})", "first({})", "last({})",
        "isempty({})", "[limit(3; {})]", "[limit(5; recurse({}))]", "walk({})", "has({})", "in({})", "contains({})",
        "inside({})", "index({} | if . == \"\" then 1 else . end)", "rindex({} | if . == \"\" then 1 else . end)", "indices({} | if . == \"\" then 1 else . end)", "startswith({})", "endswith({})", "ltrimstr({})",
-       "rtrimstr({})", "split({})", "join({})", "flatten({})", "range({} | if . > 50 then 5 else . end)", "getpath([{} | strings, numbers])", "error({})", "nth({} | if type == \"number\" then . else 0 end)",
+       "rtrimstr({})", "split({})", "join({})", "flatten({})", "range({} | if . > 50 then 5 else . end)", "getpath([{} | strings, numbers])", "error({} | if . == null then 1 else . end)", "nth({} | if type == \"number\" then . else 0 end)",
        "delpaths([[{} | strings, numbers]])", "[{}]", "({})", "[.[]? | {}]", "try ({}) catch \"E\"", "({})?", "-({})", "[({}) | not]",
        "first(.[]?) | {}", "map(select({}))", "[foreach .[]? as $v (0; . + 1; [., ({})])]", "tostream | [({})?]",
        "fromstream({} | tostream)", "add | {}", "(tojson | fromjson) | {}", "IN({})", "INDEX({})", "group_by({}) | length",
@@ -43,7 +43,7 @@ STRINGLY = ['test("{r}")', '[match("{r}"; "g") | .offset]', '[match("{r}") | .st
 
 PATHS = [".", ".a", ".b", ".[0]", ".[]?", "..", ".a.b", ".[1:]", ".[:1]?", "first(.[]?)", "select({})", "({p}) | {p}",
          "({p}), ({p})", "if {} then {p} else {p} end", "({p}) // ({p})", 'getpath(["a"])', "recurse", "[limit(2; {p})] | .[0]",
-         "limit(2; {p})", "empty", ".[]", ".c?", "({p})?", ".[-1]", 'getpath(["b", 0])?']
+         "limit(2; {p})", "empty", ".[]", ".c?", "({p})?", ".[-1]", 'getpath(["b"])?']
 
 
 class Programs:
