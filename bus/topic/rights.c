@@ -128,17 +128,36 @@ enum topic_affiliation topic_affiliation(struct topics *topics, const char *name
 	return result;
 }
 
+/* Somebody whom the service does not talk to by itself: listed, affiliated, or subscribed by an owner. */
+static bool knows_stranger(const struct topics *topics, const struct node *node, const char *bare)
+{
+	size_t active;
+	if (!node_exists(node)) {
+		return false;
+	}
+	enum topic_affiliation given = node_affiliated(node, bare);
+	bool listed = node->declared != NULL && (jid_listed(node->declared->subscribe, bare) ||
+							jid_listed(node->declared->publish, bare));
+	bool subscribed = node->settings.access != ACCESS_WHITELIST &&
+			  roster_count(node->roster, bare, &active) > 0 && active > 0;
+	return given == TOPIC_NONE ? listed || subscribed : given != TOPIC_OUTCAST;
+}
+
+/* Asked for every stanza of a stranger, with thousands of topics: cheap for each. */
 bool topics_known(struct topics *topics, const char *bare)
 {
-	bool known = false;
+	bool known = topics_may_create(topics, bare);
 
 	pthread_mutex_lock(&topics->lock);
+	bool talked_to = admitted(topics, bare);
 	for (size_t i = 0; i < topics->node_count && !known; i++) {
-		known = topics_right(topics, topics->nodes[i], bare, TOPIC_SEE) == 0 ||
-			topics_right(topics, topics->nodes[i], bare, TOPIC_PUBLISH) == 0;
+		const struct node *node = topics->nodes[i];
+		known = talked_to ? topics_right(topics, node, bare, TOPIC_SEE) == 0 ||
+					    topics_right(topics, node, bare, TOPIC_PUBLISH) == 0
+				  : knows_stranger(topics, node, bare);
 	}
 	pthread_mutex_unlock(&topics->lock);
-	return known || topics_may_create(topics, bare);
+	return known;
 }
 
 bool topics_may_create(struct topics *topics, const char *bare)
