@@ -108,6 +108,13 @@ static bool on_conversation(void *context, const struct xml_node *stanza)
 	return endpoint_conversation(instance->endpoint, stanza);
 }
 
+static void on_seen(
+	void *context, const char *bare, struct xylem_span resource, const struct xml_node *presence)
+{
+	struct instance *instance = context;
+	endpoint_seen(instance->endpoint, bare);
+}
+
 static void on_changed(void *context, bool up, const char *why)
 {
 	struct instance *instance = context;
@@ -123,11 +130,14 @@ static int claim(struct instance *instance, struct xylem_reason *reason)
 		.changed = on_changed,
 		.context = instance };
 	int error = xmpp_service_claim(instance->service, xylem_host_name(instance->host), &face);
+	if (error == 0) {
+		instance->claimed = true;
+		error = xmpp_presence_listen(instance->service, on_seen, instance);
+	}
 	if (error != 0) {
 		xylem_reason_set(reason, "out of memory");
 		return error;
 	}
-	instance->claimed = true;
 	struct link_state state;
 	link_state(xmpp_service_link(instance->service), &state);
 	if (state.up || state.failures > 0) {
@@ -183,6 +193,7 @@ static void close_instance(void *context)
 	struct instance *instance = context;
 	if (instance != NULL) {
 		if (instance->claimed) {
+			xmpp_presence_unlisten(instance->service, instance);
 			xmpp_service_release(instance->service, xylem_host_name(instance->host), instance);
 		}
 		endpoint_free(instance->endpoint);

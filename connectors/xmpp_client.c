@@ -92,6 +92,12 @@ static bool on_friend(void *context, const char *bare)
 	return endpoint_concerns(instance->endpoint, bare);
 }
 
+static void on_seen(void *context, const char *bare)
+{
+	struct instance *instance = context;
+	endpoint_seen(instance->endpoint, bare);
+}
+
 static void on_changed(void *context, bool up, const char *why)
 {
 	struct instance *instance = context;
@@ -186,6 +192,7 @@ static int make_session(struct instance *instance, struct xylem_reason *reason)
 		.stanza = on_stanza,
 		.conversation = on_conversation,
 		.friend = on_friend,
+		.seen = on_seen,
 		.changed = on_changed,
 		.context = instance };
 	return session_new(&instance->session, &session, reason);

@@ -227,6 +227,13 @@ bool endpoint_conversation(struct endpoint *endpoint, const struct xml_node *sta
 	return taken;
 }
 
+void endpoint_seen(struct endpoint *endpoint, const char *bare)
+{
+	if (endpoint->options->offline == OFFLINE_HOLD && endpoint_concerns(endpoint, bare)) {
+		xylem_host_ready(endpoint->host); /* maybe something is held for him */
+	}
+}
+
 static void ask_for_presence(struct endpoint *endpoint, struct xylem_strings addresses)
 {
 	char bare[JID_SIZE];
@@ -256,6 +263,7 @@ void endpoint_changed(struct endpoint *endpoint, bool up, const char *why)
 	}
 	if (up) {
 		ask_for_presence(endpoint, options->publishers);
+		xylem_host_ready(endpoint->host);
 	}
 }
 

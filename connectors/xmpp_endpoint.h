@@ -250,6 +250,8 @@ struct endpoint *endpoint_free(struct endpoint *endpoint);
 bool endpoint_stanza(struct endpoint *endpoint, const struct xml_node *stanza, int violation);
 /* Messages and presence of conversations that the endpoint takes part in. True: it was one. */
 bool endpoint_conversation(struct endpoint *endpoint, const struct xml_node *stanza);
+/* Somebody's presence changed, and `sight` knows it. */
+void endpoint_seen(struct endpoint *endpoint, const char *bare);
 /* The carrier came up or went down. */
 void endpoint_changed(struct endpoint *endpoint, bool up, const char *why);
 bool endpoint_admits(const struct endpoint *endpoint, const char *bare);

@@ -96,6 +96,7 @@ void room_entered(struct room *room, struct xylem_span nick)
 	pthread_cond_signal(&room->wake);
 	pthread_mutex_unlock(&room->lock);
 	if (news) {
+		xylem_host_ready(room->endpoint->host);
 		tell(room, true, "");
 	}
 }

@@ -253,6 +253,7 @@ void roster_presence(struct roster *roster, const struct xml_node *presence)
 			drop_resources(contact);
 		}
 		pthread_mutex_unlock(&roster->lock);
+		session->options.seen(session->options.context, bare);
 	}
 }
 

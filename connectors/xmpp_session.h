@@ -30,6 +30,8 @@ struct session_options {
 	 */
 	bool (*stanza)(void *context, const struct xml_node *stanza);
 	bool (*conversation)(void *context, const struct xml_node *stanza);
+	/* This address has shown itself, or gone. */
+	void (*seen)(void *context, const char *bare);
 	/* May this address see our presence, and is asked for its own? */
 	bool (*friend)(void *context, const char *bare);
 	void (*changed)(void *context, bool up, const char *why);

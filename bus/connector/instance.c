@@ -33,6 +33,7 @@ struct xylem_host {
 	void *context;
 	pthread_mutex_t lock; /* `source` and `holds`: starting, stopping, holding */
 	int holds;
+	_Atomic uint64_t ready;
 	pthread_mutex_t health_lock; /* `up` and `why`; taken by connectors in any of their calls */
 	bool up;
 	char why[256];
@@ -288,6 +289,16 @@ void xylem_host_health(struct xylem_host *host, bool up, const char *format, ...
 	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
 	instance_health(instance_of(host), up, why);
+}
+
+void xylem_host_ready(struct xylem_host *host)
+{
+	atomic_fetch_add(&host->ready, 1);
+}
+
+uint64_t instance_ready(const struct instance *instance)
+{
+	return atomic_load(&instance->host.ready);
 }
 
 void xylem_host_count(struct xylem_host *host, const char *name, uint64_t n)

@@ -55,6 +55,8 @@ struct instance_state {
 	uint64_t received;
 };
 void instance_state(struct instance *instance, struct instance_state *ret_state);
+/* Grows when the connector says that its other side is there again. */
+uint64_t instance_ready(const struct instance *instance);
 /* As xylem_host_health(), for what lanes see of it. */
 void instance_health(struct instance *instance, bool up, const char *why);
 

@@ -46,6 +46,7 @@ void (*const contract_exports[])(void) = {
 	EXPORT(xylem_host_folder),
 	EXPORT(xylem_host_health),
 	EXPORT(xylem_host_name),
+	EXPORT(xylem_host_ready),
 	EXPORT(xylem_json_check),
 	EXPORT(xylem_json_count),
 	EXPORT(xylem_json_double),

@@ -115,6 +115,7 @@ struct lane {
 	enum lane_condition condition;
 	int64_t picked_us; /* CLOCK_MONOTONIC when something became ready, for batch.wait; 0: nothing */
 	int64_t oldest_us;
+	uint64_t ready_seen; /* of the lanes' own thread: what the sink had said */
 
 	struct lane_counters counters;
 	struct metric *metric_delivered, *metric_attempts[7], *metric_end_to_end, *metric_outcomes[8];

@@ -440,6 +440,20 @@ static void backlog_look(
 	pthread_mutex_unlock(&lane->lock);
 }
 
+/* The sink says that somebody is there again: what waits is tried now. */
+static void ready_look(struct lane *lane)
+{
+	uint64_t ready = instance_ready(lane->plan.sink);
+	if (ready == lane->ready_seen) {
+		return;
+	}
+	lane->ready_seen = ready;
+	pthread_mutex_lock(&lane->lock);
+	circuit_hurry(&lane->circuit, clock_mono_us());
+	lane_wake(lane);
+	pthread_mutex_unlock(&lane->lock);
+}
+
 static void tick(struct lanes *lanes)
 {
 	struct journal_state journal;
@@ -452,6 +466,7 @@ static void tick(struct lanes *lanes)
 		gauges_set(&state);
 		if (lane_running(lane)) {
 			backlog_look(lane, &state, &journal);
+			ready_look(lane);
 		}
 		if (look_at_keys && lane_running(lane) && lane_holds_keys(lane)) {
 			lane_held_refresh(lane);

@@ -29,8 +29,11 @@ SINKS = {
     "strict": "{{ address: /data/jid, allow: ['@example.com', '@nowhere.example'], confirm: receipt }}",
     "both": "{{ to: [bob@example.com], address: /data, allow: ['@example.com'], event: true, body: none }}",
 }
+# Probes so far apart that only being told that carol is there brings what is held.
+PROBES = {"hold": "probe: 10m, backoff_max: 10m"}
 ROUTES = "\n".join(f"  {name}: {{{{ from: [in], where: '.type == \"{name}\"', deliver: {{{{ timeout: 2s, attempts: 2, "
-                   f"backoff: 10ms, probe: 100ms, backoff_max: 500ms }}}}, to: [{name}] }}}}" for name in SINKS)
+                   f"backoff: 10ms, {PROBES.get(name, 'probe: 100ms, backoff_max: 500ms')} }}}}, to: [{name}] }}}}"
+                   for name in SINKS)
 
 
 def of(name, text=None):

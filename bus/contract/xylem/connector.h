@@ -148,6 +148,11 @@ XYLEM_PUBLIC const char *xylem_host_folder(struct xylem_host *host);
 /* Reports up or down with a sentence, for health views; repeated reports of the same are cheap. */
 XYLEM_PUBLIC void xylem_host_health(struct xylem_host *host, bool up, const char *format, ...)
 	XYLEM_PRINTF(3, 4);
+/*
+ * The other side, or one of those that messages go to, is there again: lanes that wait for it try within a moment,
+ * not when their next probe is due. Any thread; a call too many costs one attempt.
+ */
+XYLEM_PUBLIC void xylem_host_ready(struct xylem_host *host);
 /* Counts, under xylem_connector_NAME_total{connector="..."}; `name` is static. */
 XYLEM_PUBLIC void xylem_host_count(struct xylem_host *host, const char *name, uint64_t n);
 
