@@ -390,8 +390,8 @@ void peer_sink_deliver(
 		}
 	}
 	forget(worker);
-	if (!worker->over) {
-		worker->most = PEER_EVENTS_MAX;
+	if (!worker->over && worker->most < PEER_EVENTS_MAX) {
+		worker->most++; /* slowly: a batch that was too large once most likely is again */
 	}
 }
 

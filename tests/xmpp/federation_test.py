@@ -360,6 +360,19 @@ class FederationTest(unittest.TestCase):
         self.compare(self.a, self.b, "a", sent["a"])
         self.compare(self.b, self.a, "b", sent["b"])
 
+    # --- One that cannot travel -------------------------------------------------------------
+
+    def test_12_what_is_too_large_for_a_stanza_is_a_case_and_costs_only_itself(self):
+        before = len(self.a.cases(route="out"))
+        self.feed(self.a, [{"id": "large-1", "key": "k", "type": "t"},
+                           {"id": "large-2", "key": "k", "type": "t", "text": "x" * 100000},
+                           {"id": "large-3", "key": "k", "type": "t"}])
+        self.arrived(self.b, "from_a", "large-3")
+        case = self.a.wait_cases(before + 1, DEADLINE, route="out")[-1]
+        self.assertEqual((case["code"], case["id"]), ("peer-too-large", "large-2"))
+        ids = [m[1] for m in journal(self.b, "from_a") if m[1].startswith("large-")]
+        self.assertEqual(ids, ["large-1", "large-3"])
+
     def compare(self, here, there, name, acknowledged):
         """Every message of the journal here is once in the journal there, and each key is in the same order."""
         mine = [m for m in journal(here, "feed") if m[1].startswith(f"{name}-")]
