@@ -98,11 +98,44 @@ bool command_info(const struct xmpp_request *request)
 	return name != NULL;
 }
 
+struct part_listing {
+	const struct xmpp_request *request;
+	struct xylem_buffer *out;
+};
+
+static bool write_part(void *context, const char *local)
+{
+	const struct part_listing *listing = context;
+	struct xmpp_service *service = listing->request->service;
+
+	xylem_buffer_text(listing->out, "<item jid='");
+	xml_escape_attribute(listing->out, xylem_span_of(local));
+	xylem_buffer_format(listing->out, "@%s'", service_options(service)->domain);
+	xml_write_attribute(listing->out, "name", xylem_span_of(local));
+	xylem_buffer_text(listing->out, "/>");
+	return listing->out->n < link_max_stanza(xmpp_service_link(service)) - 4096;
+}
+
+/* The parts of the bus, beside its topics: clients of PubSub walk the domain's own items as nodes. */
+static void list_parts(const struct xmpp_request *request)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+	struct part_listing listing = { request, &out };
+
+	open_query(request, &out, NS_DISCO_ITEMS);
+	xmpp_presence_each(request->service, write_part, &listing);
+	close_query(request, &out);
+}
+
 bool command_items(const struct xmpp_request *request)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
 	struct xylem_span node = xml_attribute(request->payload, "node");
 
+	if (xylem_span_is(node, NS_PARTS) && request->admitted && !xylem_span_present(request->local)) {
+		list_parts(request);
+		return true;
+	}
 	if (!xylem_span_is(node, NS_COMMANDS) || !service_operated(request) || !request->admitted) {
 		return false;
 	}

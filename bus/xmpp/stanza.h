@@ -22,6 +22,7 @@
 #define NS_PUBSUB_ERRORS "http://jabber.org/protocol/pubsub#errors"
 #define NS_PUBSUB_EVENT "http://jabber.org/protocol/pubsub#event"
 #define NS_PUBSUB_METADATA "http://jabber.org/protocol/pubsub#meta-data"
+#define NS_PARTS "urn:xylem:parts:0"
 #define NS_COMMANDS "http://jabber.org/protocol/commands"
 #define NS_PUBSUB_OWNER "http://jabber.org/protocol/pubsub#owner"
 #define NS_RSM "http://jabber.org/protocol/rsm"

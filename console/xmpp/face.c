@@ -41,6 +41,9 @@ static void gone(void *context, const char *full)
 static void listen(void *context, enum bus_event event, struct xylem_span json)
 {
 	struct face *face = context;
+	if (event == BUS_EVENT_RELOAD) {
+		atomic_store(&face->parts_other, true);
+	}
 	if (!atomic_exchange(&face->parts_changed, true)) {
 		xmpp_presence_wake(face->service);
 	}
@@ -67,6 +70,7 @@ int face_new(
 	face->service = service;
 	pthread_mutex_init(&face->alerts_lock, NULL);
 	atomic_init(&face->parts_changed, true);
+	atomic_init(&face->parts_other, true);
 	if (!make(face)) {
 		xylem_reason_set(reason, "no memory or threads for commands over XMPP");
 		face_free(face);

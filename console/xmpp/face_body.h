@@ -27,10 +27,11 @@ struct face {
 	uint64_t listener;
 
 	/* parts.c: of the presence thread, but for the first. */
-	_Atomic bool parts_changed;
+	_Atomic bool parts_changed, parts_other; /* something happened; other parts than before */
 	bool ready;
 	int64_t parts_us;
 	struct part_list *parts;
+	size_t topic_count;
 
 	/* alert.c */
 	pthread_mutex_t alerts_lock;

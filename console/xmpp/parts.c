@@ -6,9 +6,9 @@
  *     available  all is well          dnd  paused by an operator
  *     away       works in part        xa   does not work
  *
- * Looked at on the presence thread: whenever a lane or connector has changed,
- * at the latest every 15 s for the numbers; every second only whether the bus
- * is ready. A part is never unavailable while the bus runs: contacts that are
+ * Looked at on the presence thread: connectors and routes whenever a lane or
+ * connector has changed; everything, topics too, after a reload and every 15 s;
+ * every second only whether the bus is ready. A part is never unavailable while the bus runs: contacts that are
  * offline disappear from lists just when somebody has to look at them.
  */
 #include <stdio.h>
@@ -204,7 +204,8 @@ static void show_bus(struct look *look, size_t routes)
 	}
 	snprintf(numbers, sizeof(numbers),
 		"%zu routes, %zu lanes, %zu of %zu connectors up, %zu topics, %llu open cases", routes,
-		sum.lanes, up, look->connector_count, look->topic_count, (unsigned long long)hospital.open);
+		sum.lanes, up, look->connector_count, look->face->topic_count,
+		(unsigned long long)hospital.open);
 	enum presence_show state = show_of(&sum);
 	state = state == SHOW_XA || up < look->connector_count ? SHOW_AWAY : state;
 	show(look, SCOPE_BUS, "", why ? SHOW_XA : state, words, numbers);
@@ -244,14 +245,15 @@ static void hide_gone(struct look *look)
 	}
 }
 
-static void look_at_all(struct face *face)
+static void look_at(struct face *face, bool all)
 {
 	struct look look = { .face = face };
-	struct topics *topics = bus_topics(face->bus);
+	struct topics *topics = all ? bus_topics(face->bus) : NULL;
 	bool seen = bus_lanes(face->bus, &look.lanes, &look.lane_count) == 0 &&
 		    bus_connectors(face->bus, &look.connectors, &look.connector_count) == 0 &&
 		    (!topics || topics_list(topics, NULL, &look.topics, &look.topic_count) == 0);
 	if (seen) {
+		face->topic_count = all ? look.topic_count : face->topic_count;
 		for (size_t i = 0; i < look.connector_count; i++) {
 			show_connector(&look, &look.connectors[i]);
 		}
@@ -259,7 +261,11 @@ static void look_at_all(struct face *face)
 			show_topic(&look, &look.topics[i]);
 		}
 		show_bus(&look, show_routes(&look));
-		hide_gone(&look);
+		if (all) {
+			hide_gone(&look);
+		} else {
+			list_finish(&look.found);
+		}
 	}
 	free(look.lanes);
 	free(look.connectors);
@@ -274,9 +280,10 @@ void parts_refresh(void *context)
 	bool changed = atomic_exchange(&face->parts_changed, false) || ready != face->ready;
 	int64_t now = clock_mono_us();
 	alert_flush(face);
-	if (changed || now - face->parts_us > NUMBERS_US) {
+	bool all = atomic_exchange(&face->parts_other, false) || now - face->parts_us > NUMBERS_US;
+	if (changed || all) {
 		face->ready = ready;
-		face->parts_us = now;
-		look_at_all(face);
+		face->parts_us = all ? now : face->parts_us;
+		look_at(face, all);
 	}
 }

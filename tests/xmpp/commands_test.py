@@ -127,6 +127,9 @@ class CommandsTest(Operated):
         self.assertLessEqual({"lanes", "lane-pause", "hospital-cases", "messages"}, route)
         self.assertLessEqual({"publish", "messages"}, topic)
         self.assertFalse((connector | route | topic) & {"bus-status", "config-reload", "audit"})
+        parts = (await self.ops.iq("get", BUS, ITEMS % " node='urn:xylem:parts:0'"))[0]
+        self.assertEqual([item.get("jid").split("@")[0] for item in parts],
+                         ["connector.out", "connector.shop", "route.orders", "topic.orders"])
         unknown = await self.ops.iq("get", f"route.nothing@{BUS}", ITEMS % f" node='{COMMANDS}'")
         self.assertEqual(condition(unknown), "cancel/service-unavailable")
 
