@@ -95,6 +95,8 @@ routes:
         """The event that the topic's subscriber gets for this id."""
         def wanted(message):
             for item in message.iter(f"{{{EVENT}}}item"):
+                if len(item) == 0 or item[0].tag != JSON:
+                    continue
                 event = json.loads(item[0].text)
                 if name in (event["id"], event.get("causationid")):
                     return True
@@ -217,6 +219,18 @@ routes:
             self.assertEqual(condition(await person.iq("get", BUS, "<ping xmlns='urn:xmpp:ping'/>")), "result")
             self.assertEqual(condition(await person.iq("set", f"desk@{BUS}", "<x xmlns='u:x'/>")), "result")
             await person.logout()
+        await self.link_stands()
+
+    async def test_12_data_that_only_calls_itself_xml(self):
+        """What is no XML element, alone and whole, does not stand in an item as one."""
+        for number, data in enumerate((b"</item></items></event></message>", b"<a>", b"<a/><b/>", b"text", b"<a>\x01</a>", b"<a>&#1;</a>",
+                                       b"<!DOCTYPE a><a/>", b"<!-- c --><a/>", b"<a><?pi?></a>", b"<p:a/>", b"<a b='1' b='2'/>", b"</stream:stream>",
+                                       b"<a/></stream:stream><b/>", b"<a>&lol;</a>", b"<a>\xff</a>", b"<a>" * 40 + b"</a>" * 40)):
+            name = f"x-{number}"
+            self.assertEqual(self.webhook(data, **{"x-id": name, "Content-Type": "application/xml"}), 202, data)
+            event = await self.notified(name)  # as JSON
+            got = base64.b64decode(event["data_base64"]) if "data_base64" in event else event.get("data", "").encode()
+            self.assertEqual(got, data)
         await self.link_stands()
 
     async def test_20_memory(self):
