@@ -67,11 +67,26 @@ int topic_retract(struct topics *topics, const char *name, struct xylem_span id,
 	return change_submit(change);
 }
 
+/* Places that the journal has left behind say nothing any more. */
+static int forget_purges(sqlite3 *database, const struct change *change, struct xylem_reason *reason)
+{
+	struct xylem_position begin = journal_begin(change->topics->bus.journal);
+	sqlite3_stmt *statement = catalogue_statement(
+		database, "DELETE FROM topic_purges WHERE partition = ?1 AND offset <= ?2", reason);
+	if (statement == NULL) {
+		return -XYLEM_E_IO;
+	}
+	sqlite3_bind_int64(statement, 1, begin.partition);
+	sqlite3_bind_int64(statement, 2, (sqlite3_int64)begin.offset);
+	return catalogue_step_done(database, statement, reason);
+}
+
 int items_purge(sqlite3 *database, struct change *change, struct xylem_reason *reason)
 {
 	struct xylem_position end = journal_end(change->topics->bus.journal);
 	int error = change_run(
 		database, "DELETE FROM topic_entries WHERE topic = ?1", change->topic, NULL, reason);
+	error = error != 0 ? error : forget_purges(database, change, reason);
 	sqlite3_stmt *statement =
 		error != 0
 			? NULL

@@ -178,20 +178,23 @@ void topics_tell_last(struct topics *topics, const char *topic, const struct sub
 struct last {
 	const struct topic_outlet *outlet;
 	const struct tiding *tiding;
+	int error;
 };
 
 static bool tell_item(void *context, struct xylem_span id, const struct xylem_message *message)
 {
-	const struct last *last = context;
+	struct last *last = context;
 	const struct tiding *tiding = last->tiding;
-	last->outlet->tell(last->outlet->outlet, &tiding->event, message, tiding->recipients, tiding->n);
+	last->error = last->outlet->tell(
+		last->outlet->outlet, &tiding->event, message, tiding->recipients, tiding->n);
 	return true;
 }
 
-static void say(struct topics *topics, const struct tiding *tiding)
+/* Negative: to be said again later. */
+static int say(struct topics *topics, const struct tiding *tiding)
 {
 	const struct topic_outlet *outlet = outlet_take(topics);
-	struct last last = { outlet, tiding };
+	struct last last = { outlet, tiding, 0 };
 	const struct topic_query newest = { .count = 1, .backward = true };
 	struct topic_page page;
 	struct xylem_reason reason = { "" };
@@ -199,15 +202,18 @@ static void say(struct topics *topics, const struct tiding *tiding)
 	if (outlet != NULL && tiding->last_item) {
 		(void)topic_items(topics, tiding->event.topic, &newest, tell_item, &last, &page, &reason);
 	} else if (outlet != NULL) {
-		outlet->tell(outlet->outlet, &tiding->event, NULL, tiding->recipients, tiding->n);
+		last.error = outlet->tell(
+			outlet->outlet, &tiding->event, NULL, tiding->recipients, tiding->n);
 	}
 	outlet_release(topics);
+	return last.error;
 }
 
 /* Under the lock; NULL: there is nothing to say now. */
-static struct tiding *next_tiding(struct topics *topics)
+static struct tiding *next_tiding(struct topics *topics, int64_t not_before)
 {
-	struct tiding *tiding = topics->fanning == 0 ? topics->tidings : NULL;
+	bool now = topics->fanning == 0 && clock_mono_us() >= not_before;
+	struct tiding *tiding = now ? topics->tidings : NULL;
 	if (tiding != NULL) {
 		topics->tidings = tiding->next;
 		topics->tidings_end = topics->tidings == NULL ? &topics->tidings : topics->tidings_end;
@@ -216,22 +222,35 @@ static struct tiding *next_tiding(struct topics *topics)
 	return tiding;
 }
 
+/* What could not be said stays the first: the link is down, and will come back. */
+static void put_back(struct topics *topics, struct tiding *tiding)
+{
+	pthread_mutex_lock(&topics->lock);
+	tiding->next = topics->tidings;
+	topics->tidings = tiding;
+	topics->tidings_end = tiding->next == NULL ? &tiding->next : topics->tidings_end;
+	topics->tiding_count++;
+	pthread_mutex_unlock(&topics->lock);
+}
+
 static void *tell_all(void *context)
 {
 	struct topics *topics = context;
-	int64_t tick = clock_mono_us() + TICK_US;
+	int64_t tick = clock_mono_us() + TICK_US, not_before = 0;
 
 	pthread_mutex_lock(&topics->lock);
 	while (!topics->stopping) {
-		struct tiding *tiding = next_tiding(topics);
+		struct tiding *tiding = next_tiding(topics, not_before);
 		if (tiding == NULL && clock_mono_us() < tick) {
 			struct timespec until = clock_timespec(tick);
 			pthread_cond_clockwait(&topics->news, &topics->lock, CLOCK_MONOTONIC, &until);
 			continue;
 		}
 		pthread_mutex_unlock(&topics->lock);
-		if (tiding != NULL) {
-			say(topics, tiding);
+		if (tiding != NULL && say(topics, tiding) < 0) {
+			put_back(topics, tiding);
+			not_before = clock_mono_us() + TICK_US;
+		} else if (tiding != NULL) {
 			tiding_free(tiding);
 		} else {
 			topics_tick(topics);

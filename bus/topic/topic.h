@@ -302,8 +302,11 @@ struct topic_outlet {
 		const struct xylem_message *item, const struct topic_recipient *recipients, size_t n,
 		int64_t patience_us, const _Atomic bool *interrupted, void (*done)(void *context, int error),
 		void *done_context);
-	/* Queues an event, or one item that was published before (`item`), and forgets it. Must not wait. */
-	void (*tell)(void *outlet, const struct topic_event *event, const struct xylem_message *item,
+	/*
+	 * Queues an event, or one item that was published before (`item`); waits for room for some seconds at
+	 * most. A negative return, such as -XYLEM_E_UNREACHABLE: it is told again later, to all of them.
+	 */
+	int (*tell)(void *outlet, const struct topic_event *event, const struct xylem_message *item,
 		const struct topic_recipient *recipients, size_t n);
 	/* Asks for the confirmation of what was queued so far to be fetched now. */
 	void (*flush)(void *outlet);

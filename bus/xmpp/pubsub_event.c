@@ -380,9 +380,15 @@ static void told(void *context, const struct link_outcome *outcome)
 {
 }
 
+/* Can the same be sent later? Not what is too large or no XML, whoever it goes to. */
+static bool again(int error)
+{
+	return error == -XYLEM_E_UNREACHABLE || error == -XYLEM_E_TIMEOUT || error == -XYLEM_E_BUSY;
+}
+
 #define TELL_US ((int64_t)5000000)
 
-static void tell(void *context, const struct topic_event *event, const struct xylem_message *item,
+static int tell(void *context, const struct topic_event *event, const struct xylem_message *item,
 	const struct topic_recipient *recipients, size_t n)
 {
 	char stamp[CLOCK_TEXT_SIZE], name[LINK_ID_SIZE];
@@ -399,17 +405,16 @@ static void tell(void *context, const struct topic_event *event, const struct xy
 	}
 	bool headline = event->settings.delivery == TOPIC_HEADLINE && event->kind <= TOPIC_EVENT_CONFIGURED;
 	sending.type = headline ? "headline" : "normal";
-	for (size_t i = 0; i < n; i++) {
+	int error = 0;
+	for (size_t i = 0; i < n && error == 0; i++) {
 		const struct outbox_track track = { sending.id, recipients[i].jid, told, outlet };
 		snprintf(sending.id, sizeof(sending.id), "e-%s", link_id(outlet->link, name));
 		write_stanza(&sending, &recipients[i]);
-		if (send_stanza(&sending, &track) != 0) {
-			xylem_log(XYLEM_LOG_INFO, "topic", "%s: %zu were not told of a change", event->topic,
-				n - i);
-			break;
-		}
+		error = send_stanza(&sending, &track);
+		error = again(error) ? error : 0;
 	}
 	sending_finish(&sending);
+	return error;
 }
 
 static void flush(void *context)

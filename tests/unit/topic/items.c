@@ -286,6 +286,53 @@ static void names(void **state)
 		topic_create(place->topics, "t", "al@b", &settings, answered, NULL), -XYLEM_E_CONFLICT);
 }
 
+/* --- Telling ------------------------------------------------------------------ */
+
+struct listener {
+	pthread_mutex_t lock;
+	pthread_cond_t came;
+	unsigned failures, calls; /* so many first calls fail */
+	char told[64];
+};
+
+static int tell(void *outlet, const struct topic_event *event, const struct xylem_message *item,
+	const struct topic_recipient *recipients, size_t n)
+{
+	struct listener *listener = outlet;
+	pthread_mutex_lock(&listener->lock);
+	bool down = listener->calls++ < listener->failures;
+	if (!down) {
+		snprintf(listener->told, sizeof(listener->told), "%s to %s", event->topic, recipients[0].jid);
+		pthread_cond_signal(&listener->came);
+	}
+	pthread_mutex_unlock(&listener->lock);
+	return down ? -XYLEM_E_UNREACHABLE : 0;
+}
+
+/* While the link is down a change waits, and is told when it is up again. */
+static void told_when_the_link_is_back(void **state)
+{
+	struct place *place = *state;
+	struct listener listener = { .failures = 1 };
+	const struct topic_outlet outlet = { .tell = tell, .outlet = &listener };
+	const struct topic_event event = { .kind = TOPIC_EVENT_PURGED, .topic = "t" };
+	const struct topic_recipient al = { .jid = "al@b" };
+	pthread_mutex_init(&listener.lock, NULL);
+	pthread_cond_init(&listener.came, NULL);
+	topics_attach(place->topics, &outlet);
+	topics_tell(place->topics, &event, &al, 1);
+	pthread_mutex_lock(&listener.lock);
+	while (listener.told[0] == '\0') {
+		pthread_cond_wait(&listener.came, &listener.lock);
+	}
+	assert_int_equal(listener.calls, 2);
+	pthread_mutex_unlock(&listener.lock);
+	assert_string_equal(listener.told, "t to al@b");
+	topics_attach(place->topics, NULL);
+	pthread_mutex_destroy(&listener.lock);
+	pthread_cond_destroy(&listener.came);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +341,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(purged_stays_so, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_made_topic_lasts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(told_when_the_link_is_back, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
