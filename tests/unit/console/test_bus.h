@@ -18,6 +18,7 @@
 #include <catalogue/audit.h>
 #include <config/report.h>
 #include <main/bus.h>
+#include <topic/topic.h>
 #include <route/where.h>
 #include <trace/trace.h>
 
@@ -27,6 +28,7 @@ struct bus {
 	struct catalogue *catalogue;
 	struct journal *journal;
 	struct hospital *hospital;
+	struct topics *topics;
 	const char *obstacle;
 	bool reload_fails;
 	char paused[128]; /* last lane that was paused, and by whom */
@@ -118,6 +120,24 @@ static inline void test_stores(struct bus *bus)
 	}
 }
 
+/* Nobody publishes here. */
+static inline int test_publish(void *context, const char *ingress, const struct xylem_message *messages,
+	size_t n, xylem_submit_done done, void *done_context, struct xylem_reason *reason)
+{
+	return -XYLEM_E_UNSUPPORTED;
+}
+
+static inline void test_topics(struct bus *bus)
+{
+	const struct topics_bus of = {
+		.journal = bus->journal, .catalogue = bus->catalogue, .publish = test_publish
+	};
+	struct xylem_reason reason;
+	if (topics_new(&bus->topics, &of, &reason) || topics_apply(bus->topics, config_view(bus->config))) {
+		abort();
+	}
+}
+
 static inline struct bus *test_bus_new(const char *console)
 {
 	struct bus *bus = calloc(1, sizeof(*bus));
@@ -128,6 +148,7 @@ static inline struct bus *test_bus_new(const char *console)
 	setenv("XDG_RUNTIME_DIR", bus->folder, 1);
 	test_config(bus, console);
 	test_stores(bus);
+	test_topics(bus);
 	the_bus = bus;
 	return bus;
 }
@@ -139,6 +160,7 @@ static inline int test_unlink(const char *path, const struct stat *status, int f
 
 static inline void test_bus_free(struct bus *bus)
 {
+	topics_free(bus->topics);
 	hospital_close(bus->hospital);
 	journal_close(bus->journal);
 	catalogue_close(bus->catalogue);
@@ -166,7 +188,7 @@ struct catalogue *bus_catalogue(struct bus *bus)
 
 struct topics *bus_topics(struct bus *bus)
 {
-	return NULL;
+	return bus->topics;
 }
 
 struct hospital *bus_hospital(struct bus *bus)
