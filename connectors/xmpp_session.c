@@ -74,6 +74,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 		return;
 	}
 	session->ended = true;
+	(void)session_reserve_low(session); /* at once: its number was closed just now */
 	if (stream_error != NULL) {
 		const char *condition = stream_condition(stream_error->type);
 		snprintf(session->hint, sizeof(session->hint), "the server closed the stream: %s%s%s",
@@ -358,7 +359,10 @@ int session_new(
 	}
 	session_library();
 	session->magic = SESSION_MAGIC;
-	session->low_fd = session->fd = session->wake_fd = -1;
+	session->fd = session->wake_fd = -1;
+	for (size_t i = 0; i < LOW_DESCRIPTORS; i++) {
+		session->low_fds[i] = -1;
+	}
 	pthread_mutex_init(&session->lock, NULL);
 	pthread_cond_init(&session->room, NULL);
 	pthread_cond_init(&session->quiet, NULL);
@@ -432,7 +436,9 @@ struct session *session_free(struct session *session)
 		xmpp_ctx_free(session->ctx);
 	}
 	close_descriptor(session->wake_fd);
-	close_descriptor(session->low_fd);
+	for (size_t i = 0; i < LOW_DESCRIPTORS; i++) {
+		close_descriptor(session->low_fds[i]);
+	}
 	if (session->password != NULL) {
 		explicit_bzero(session->password, strlen(session->password));
 	}

@@ -17,6 +17,7 @@
 #define STANZA_MOST ((size_t)256 * 1024)
 #define QUEUE_HIGH ((size_t)1 << 20)
 #define REQUESTS_MAX 256U
+#define LOW_DESCRIPTORS 8
 
 struct session_request;
 
@@ -39,7 +40,7 @@ struct session {
 	const void *calling;
 
 	/* The session's thread only. */
-	int low_fd; /* reserved; -1: the connection has it */
+	int low_fds[LOW_DESCRIPTORS]; /* reserved for connections, below FD_SETSIZE; -1: none */
 	int fd;
 	xmpp_log_t log;
 	xmpp_ctx_t *ctx;

@@ -52,20 +52,48 @@ void session_library(void)
 	pthread_once(&library_once, library_start);
 }
 
+static int low_descriptor(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int low = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (fd >= 0) {
+		close(fd);
+	}
+	if (low >= FD_SETSIZE) {
+		close(low);
+		low = -1;
+	}
+	return low;
+}
+
+/*
+ * A connection's number is free for a moment when libstrophe closes it, and any thread of the bus may get it: so
+ * several are held, and what was lost is fetched again whenever there is one.
+ */
 bool session_reserve_low(struct session *session)
 {
-	if (session->low_fd < 0) {
-		int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		session->low_fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	bool any = false;
+
+	for (size_t i = 0; i < LOW_DESCRIPTORS; i++) {
+		if (session->low_fds[i] < 0) {
+			session->low_fds[i] = low_descriptor();
+		}
+		any = any || session->low_fds[i] >= 0;
+	}
+	return any;
+}
+
+/* One of those held; -1: none. The caller has it. */
+static int take_low(struct session *session)
+{
+	for (size_t i = 0; i < LOW_DESCRIPTORS; i++) {
+		int fd = session->low_fds[i];
 		if (fd >= 0) {
-			close(fd);
+			session->low_fds[i] = -1;
+			return fd;
 		}
 	}
-	if (session->low_fd >= FD_SETSIZE) {
-		close(session->low_fd);
-		session->low_fd = -1;
-	}
-	return session->low_fd >= 0;
+	return -1;
 }
 
 static __thread struct session *here;
@@ -87,15 +115,17 @@ int session_socket(xmpp_conn_t *conn, void *pointer)
 	struct session *session = here;
 	int *fd = pointer, one = 1;
 
-	if (!session_reserve_low(session) || dup3(*fd, session->low_fd, O_CLOEXEC) < 0) {
+	int low = session_reserve_low(session) ? take_low(session) : -1;
+	if (low < 0 || dup3(*fd, low, O_CLOEXEC) < 0) {
+		if (low >= 0) {
+			close(low);
+		}
 		snprintf(session->hint, sizeof(session->hint),
 			"no descriptor below %d is left for the connection", FD_SETSIZE);
 		return -1;
 	}
 	close(*fd);
-	*fd = session->low_fd;
-	session->fd = session->low_fd;
-	session->low_fd = -1;
+	*fd = session->fd = low;
 	(void)setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	return xmpp_sockopt_cb_keepalive(conn, pointer);
 }
