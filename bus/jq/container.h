@@ -45,6 +45,9 @@ struct jq_value jq_owned(struct jq_machine *machine, struct jq_value value);
 struct jq_value jq_array_put(
 	struct jq_machine *machine, struct jq_value array, size_t index, struct jq_value item);
 struct jq_value jq_array_slice(struct jq_machine *machine, struct jq_value array, size_t from, size_t to);
+/* Adds a member of a new name to an owned object that was made with room for it. Consumes. */
+struct jq_value jq_object_add(
+	struct jq_machine *machine, struct jq_value object, struct jq_value key, struct jq_value item);
 /* Consumes `array`. Without member: as it was. */
 struct jq_value jq_object_remove(struct jq_machine *machine, struct jq_value object, struct xylem_span name);
 /* The place of a member's value in an owned object; NULL if there is none. */

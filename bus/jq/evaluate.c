@@ -165,14 +165,27 @@ static enum jq_status drive(struct jq_machine *machine, struct jq_flow *flow, st
 enum jq_status jq_one(struct jq_machine *machine, const struct jq_node *node, struct jq_cell *cells,
 	struct jq_value input, struct jq_value *ret_value)
 {
-	if (node->kind == NODE_IDENTITY) {
+	switch (node->kind) {
+	case NODE_IDENTITY:
 		*ret_value = input;
 		return JQ_DONE;
-	}
-	if (node->kind == NODE_CONSTANT) {
+	case NODE_CONSTANT:
 		jq_release(machine, input);
 		*ret_value = node->value;
 		return JQ_DONE;
+	case NODE_VARIABLE:
+		jq_release(machine, input);
+		*ret_value = jq_retain(jq_cell_at(cells, node->distance)->value);
+		return JQ_DONE;
+	case NODE_FIELD: /* of an object, which cannot fail: without a flow */
+		if (node->a->kind == NODE_IDENTITY && jq_is_object(input)) {
+			machine->fuel--;
+			*ret_value = jq_get_field(machine, input, node->value);
+			return JQ_DONE;
+		}
+		break;
+	default:
+		break;
 	}
 	struct jq_flow flow = { .node = node, .cells = cells, .input = input };
 	return drive(machine, &flow, ret_value);

@@ -172,9 +172,30 @@ static struct jq_value member_put(
 	return jq_is_string(key) ? jq_object_set(machine, object, key, value) : jq_fail_key(machine, key);
 }
 
+/* All keys are constants that differ. */
+static enum jq_status object_plain(
+	struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
+{
+	const struct jq_node *node = flow->node;
+	struct jq_value object = jq_object(machine, node->count / 2), value;
+	for (uint32_t i = 0; i < node->count && !jq_is_none(object); i += 2) {
+		enum jq_status status = jq_one(
+			machine, node->list[i + 1], flow->cells, jq_retain(flow->input), &value);
+		if (status != JQ_DONE) {
+			return status;
+		}
+		object = jq_object_add(machine, object, node->list[i]->value, value);
+	}
+	jq_release(machine, flow->input);
+	return jq_return(machine, object, ret_value);
+}
+
 static enum jq_status object_one(struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
 {
 	const struct jq_node *node = flow->node;
+	if (node->optional) {
+		return object_plain(machine, flow, ret_value);
+	}
 	struct jq_value object = jq_object(machine, node->count / 2), key, value;
 	for (uint32_t i = 0; i < node->count && !jq_is_none(object); i += 2) {
 		enum jq_status status = jq_one(

@@ -66,10 +66,7 @@ int64_t jq_now_us(const struct jq_machine *machine)
 void jq_machine_begin(struct jq_machine *machine, int64_t now_us)
 {
 	jq_memory_reset(&machine->memory);
-	if (machine->known_count) {
-		memset(machine->known, 0, sizeof(machine->known));
-		machine->known_count = 0;
-	}
+	machine->run++;
 	machine->fuel = 0;
 	machine->steps = 0;
 	machine->deadline_us = 0;

@@ -28,9 +28,16 @@ struct jq_memory {
 	struct jq_free *free[JQ_CLASSES];
 };
 
-/* An object of the input that was asked for a member: the second time it is made. */
+/*
+ * An object's text that was asked for a member: its members as they stand, names
+ * that come twice too. Where they are many, only that it was asked; the second
+ * time it is made.
+ */
 struct jq_known {
 	const char *at;
+	uint64_t run; /* that it belongs to */
+	struct jq_member *members;
+	uint32_t n;
 	struct jq_object *object;
 };
 
@@ -86,7 +93,7 @@ struct jq_machine {
 	uint32_t cell_count, cell_room;     /* used, and in chunks */
 
 	struct jq_known known[JQ_KNOWN];
-	uint32_t known_count;
+	uint64_t run; /* counted */
 	struct jq_array *dead_arrays;
 	struct jq_object *dead_objects;
 

@@ -54,7 +54,7 @@ struct jq_value jq_object(struct jq_machine *machine, size_t room)
 		return jq_simple(JQ_NONE);
 	}
 	*object = (struct jq_object){ .count = 1, .depth = 1 };
-	if (room > 0 && room <= JQ_MEMBERS_SEARCHED) {
+	if (room > 0) {
 		object->members = jq_take(machine, room * sizeof(struct jq_member));
 		object->room = (uint32_t)room;
 		if (!object->members) {
@@ -130,6 +130,13 @@ static bool object_grow(struct jq_machine *machine, struct jq_object *object, si
 	return true;
 }
 
+/* Slots for an object that has grown beyond what is searched. */
+static bool object_index(struct jq_machine *machine, struct jq_object *object)
+{
+	return object->slots || object->n <= JQ_MEMBERS_SEARCHED ||
+	       object_grow(machine, object, (size_t)object->n + 1);
+}
+
 static bool member_add(
 	struct jq_machine *machine, struct jq_object *object, struct jq_value key, struct jq_value item)
 {
@@ -159,6 +166,9 @@ struct jq_value jq_object_set(
 		}
 		object->depth = object->depth < depth ? (uint16_t)depth : object->depth;
 	}
+	if (!object_index(machine, object)) {
+		return jq_simple(JQ_NONE);
+	}
 	struct jq_value *place = jq_object_place(object, xylem_span(key.at, key.n));
 	if (place) {
 		jq_release(machine, *place);
@@ -167,6 +177,21 @@ struct jq_value jq_object_set(
 		return value;
 	}
 	return member_add(machine, object, key, item) ? value : jq_simple(JQ_NONE);
+}
+
+struct jq_value jq_object_add(
+	struct jq_machine *machine, struct jq_value value, struct jq_value key, struct jq_value item)
+{
+	struct jq_object *object = value.object;
+	if (item.kind >= JQ_ARRAY) {
+		size_t depth = jq_depth_add(machine, item);
+		if (depth == 0) {
+			return jq_simple(JQ_NONE);
+		}
+		object->depth = object->depth < depth ? (uint16_t)depth : object->depth;
+	}
+	object->members[object->n++] = (struct jq_member){ key, item };
+	return value;
 }
 
 struct jq_value jq_object_get(struct jq_machine *machine, struct jq_value object, struct xylem_span name)

@@ -233,6 +233,20 @@ static void format_resolve(struct jq_scope *scope, struct jq_node *node)
 	}
 }
 
+/* Constant keys that all differ need no search when the object is made: noted in `optional`. */
+static void object_simplify(struct jq_node *node)
+{
+	bool distinct = node->count <= 128;
+	for (uint32_t i = 0; i < node->count && distinct; i += 2) {
+		const struct jq_node *key = node->list[i];
+		distinct = key->kind == NODE_CONSTANT && key->value.kind == JQ_STRING;
+		for (uint32_t k = 0; k < i && distinct; k += 2) {
+			distinct = !xylem_span_equal(name_of(key), name_of(node->list[k]));
+		}
+	}
+	node->optional = distinct;
+}
+
 /* A key that is known is a field. */
 static void index_simplify(struct jq_node *node)
 {
@@ -295,6 +309,9 @@ static struct jq_node **node_resolve(struct jq_scope *scope, struct jq_node **sl
 		jq_resolve_slot(scope, &node->d);
 		if (node->kind == NODE_INDEX && !scope->tree->failed) {
 			index_simplify(node);
+		}
+		if (node->kind == NODE_OBJECT && !scope->tree->failed) {
+			object_simplify(node);
 		}
 		return &node->a;
 	}

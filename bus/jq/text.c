@@ -113,38 +113,79 @@ static struct jq_value member_scan(struct jq_value object, struct xylem_span nam
 	return found;
 }
 
+/* The place of an object; what was there of another object or run is gone. */
 static struct jq_known *known_find(struct jq_machine *machine, const char *at)
 {
-	size_t hash = (size_t)((uintptr_t)at * 0x9e3779b97f4a7c15u >> 32);
-	return &machine->known[hash % JQ_KNOWN];
+	size_t hash = (size_t)((uintptr_t)at * 0x9e3779b97f4a7c15u >> 40);
+	struct jq_known *known = &machine->known[hash % JQ_KNOWN];
+	if (known->at != at || known->run != machine->run) {
+		*known = (struct jq_known){ .run = machine->run };
+	}
+	return known;
 }
 
 /* The members of an object's text, made once as long as others do not take its place. Borrowed. */
 static struct jq_object *known_object(struct jq_machine *machine, struct jq_value object)
 {
 	struct jq_known *known = known_find(machine, object.at);
-	if (known->at != object.at || !known->object) {
+	if (!known->object) {
 		struct jq_value made = jq_object_made(machine, object);
 		if (jq_is_none(made)) {
 			return NULL;
 		}
-		*known = (struct jq_known){ object.at, made.object };
-		machine->known_count++;
+		known->at = object.at;
+		known->object = made.object;
 	}
 	return known->object;
+}
+
+enum { MEMBERS_NOTED = 24 };
+
+/* Notes up to MEMBERS_NOTED members as they stand. False: there are more. */
+static bool members_note(struct jq_machine *machine, struct jq_value object, struct jq_known *known)
+{
+	const char *at = object.at + 1, *end = object.at + object.n;
+	struct jq_member *members = jq_take(machine, MEMBERS_NOTED * sizeof(*members));
+	uint32_t n = 0;
+	while (members && (at = next_read(at, end))) {
+		if (n == MEMBERS_NOTED) {
+			jq_give(machine, members, MEMBERS_NOTED * sizeof(*members));
+			return false;
+		}
+		at = name_read(at, end, &members[n].key);
+		members[n].value = jq_text_value(at, end, &at);
+		n++;
+	}
+	*known = (struct jq_known){ .at = object.at, .run = machine->run, .members = members, .n = n };
+	return members != NULL;
+}
+
+static struct jq_value member_noted(const struct jq_known *known, struct xylem_span name)
+{
+	for (uint32_t i = known->n; i-- > 0;) {
+		if (name_is(known->members[i].key, name)) {
+			return known->members[i].value;
+		}
+	}
+	return jq_simple(JQ_NONE);
 }
 
 struct jq_value jq_text_member(struct jq_machine *machine, struct jq_value object, struct xylem_span name)
 {
 	struct jq_known *known = known_find(machine, object.at);
-	if (known->at == object.at) {
+	if (known->members) {
+		return member_noted(known, name);
+	}
+	if (known->at) {
 		struct jq_object *made = known_object(machine, object);
 		struct jq_value *place = made ? jq_object_place(made, name) : NULL;
 		return place ? *place : jq_simple(JQ_NONE);
 	}
-	*known = (struct jq_known){ object.at, NULL };
-	machine->known_count++;
 	jq_spend(machine, object.n / 256);
+	if (members_note(machine, object, known)) {
+		return member_noted(known, name);
+	}
+	known->at = object.at;
 	return member_scan(object, name);
 }
 
