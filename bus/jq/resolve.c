@@ -8,6 +8,8 @@
  * (form.c), a builtin in C, a definition of the library, which is parsed when
  * the first program text asks for it.
  */
+#include "json/scan.h"
+
 #include "jq/resolve.h"
 
 bool jq_scope_push(struct jq_scope *scope, struct jq_entry entry)
@@ -233,6 +235,16 @@ static void format_resolve(struct jq_scope *scope, struct jq_node *node)
 	}
 }
 
+/* A constant string whose JSON text is its bytes between quotes. */
+static void plain_note(struct jq_node *node)
+{
+	const char *at = node->value.at;
+	if (node->kind == NODE_CONSTANT && node->value.kind == JQ_STRING &&
+		scan_plain(at, at + node->value.n) == at + node->value.n) {
+		node->value.flags |= JQ_PLAIN;
+	}
+}
+
 /* Constant keys that all differ need no search when the object is made: noted in `optional`. */
 static void object_simplify(struct jq_node *node)
 {
@@ -240,6 +252,7 @@ static void object_simplify(struct jq_node *node)
 	for (uint32_t i = 0; i < node->count && distinct; i += 2) {
 		const struct jq_node *key = node->list[i];
 		distinct = key->kind == NODE_CONSTANT && key->value.kind == JQ_STRING;
+		plain_note(node->list[i]);
 		for (uint32_t k = 0; k < i && distinct; k += 2) {
 			distinct = !xylem_span_equal(name_of(key), name_of(node->list[k]));
 		}

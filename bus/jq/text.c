@@ -93,7 +93,9 @@ static const char *next_read(const char *at, const char *end)
 static bool name_is(struct jq_value key, struct xylem_span name)
 {
 	if (key.kind == JQ_STRING) {
-		return key.n == name.n && memcmp(key.at, name.at, name.n) == 0;
+		/* Names of one length often differ at their ends: `line1`, `line2`. */
+		return key.n == name.n && (key.n == 0 || key.at[key.n - 1] == name.at[name.n - 1]) &&
+		       memcmp(key.at, name.at, name.n) == 0;
 	}
 	return xylem_json_string_equals(xylem_span(key.at, key.n), name);
 }
@@ -139,17 +141,17 @@ static struct jq_object *known_object(struct jq_machine *machine, struct jq_valu
 	return known->object;
 }
 
-enum { MEMBERS_NOTED = 24 };
+enum { MEMBERS_NOTED = 64 };
 
 /* Notes up to MEMBERS_NOTED members as they stand. False: there are more. */
 static bool members_note(struct jq_machine *machine, struct jq_value object, struct jq_known *known)
 {
 	const char *at = object.at + 1, *end = object.at + object.n;
-	struct jq_member *members = jq_take(machine, MEMBERS_NOTED * sizeof(*members));
-	uint32_t n = 0;
+	uint32_t n = 0, room = object.n / 5 < MEMBERS_NOTED ? object.n / 5 + 1 : MEMBERS_NOTED; /* "":0, */
+	struct jq_member *members = jq_take(machine, room * sizeof(*members));
 	while (members && (at = next_read(at, end))) {
-		if (n == MEMBERS_NOTED) {
-			jq_give(machine, members, MEMBERS_NOTED * sizeof(*members));
+		if (n == room) {
+			jq_give(machine, members, room * sizeof(*members));
 			return false;
 		}
 		at = name_read(at, end, &members[n].key);
