@@ -179,8 +179,7 @@ routes:
         return subprocess.run([self.XYLEMD, "farewell", config], capture_output=True, text=True, timeout=60,
                               env={"TEST_SECRET": self.server.secret, "PATH": "/usr/bin"}, check=False)
 
-    async def all_right(self, what, client=None):
-        started = time.monotonic()
+    async def all_right(self, what, started, client=None):
         for address in self.PARTS:
             await (client or self.ops).presence(shows(address))
         took = time.monotonic() - started
@@ -193,8 +192,9 @@ routes:
             await self.ops.presence(typed(address, "unavailable"))
         self.ops.presences.clear()
         self.bus.mark()
+        started = time.monotonic()
         self.start_bus()
-        await self.all_right("started again")
+        await self.all_right("since the start", started)
 
     async def test_51_killed_and_farewell(self):
         said = self.farewell()
@@ -207,8 +207,9 @@ routes:
         for address in self.PARTS:
             await self.ops.presence(typed(address, "unavailable"))
         self.ops.presences.clear()
+        started = time.monotonic()
         self.start_bus()
-        await self.all_right("started after a kill")
+        await self.all_right("since the start after a kill", started)
 
     async def test_52_the_server_goes_and_comes_back(self):
         for client in self.clients:
@@ -217,8 +218,9 @@ routes:
         self.bus.mark()
         self.server.start()
         self.bus.wait_line(r"connected as bus\.example\.com", 60)
+        started = time.monotonic()
         PresenceTest.clients = [await Client(self.server, user).login() for user in self.USERS]
-        await self.all_right("server restarted", self.clients[1])
+        await self.all_right("since the link is up, with the logins", started, self.clients[1])
 
 
 if __name__ == "__main__":
