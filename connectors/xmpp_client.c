@@ -15,12 +15,14 @@
  * JSON, not foreign XML: libstrophe changes namespaces (docs/xmpp.md). The
  * meson option `xmpp_client` leaves it out.
  */
+#include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <base/jid.h>
 #include <connectors/xmpp_session.h>
+#include <xmpp/stanza.h>
 #include <xylem/xylem.h>
 
 struct options {
@@ -35,10 +37,19 @@ struct options {
 	struct endpoint_options endpoint;
 };
 
+/* A probe's question to the account's server; one at a time. */
+struct question {
+	pthread_mutex_t turn;
+	pthread_mutex_t lock; /* below `turn` */
+	pthread_cond_t answered;
+	bool over, there;
+};
+
 struct instance {
 	const struct options *options;
 	struct session *session;
 	struct endpoint *endpoint;
+	struct question question;
 };
 
 /* --- The session as carrier ------------------------------------------------- */
@@ -125,15 +136,63 @@ static int sink_open(void *context, int64_t timeout_us, void **ret_worker, struc
 	return endpoint_sink_open(instance->endpoint, timeout_us, ret_worker, reason);
 }
 
+/* On the session's thread, once for each question, NULL at the latest when its time is over. */
+static void on_answer(void *context, const struct xml_node *answer)
+{
+	struct question *question = context;
+
+	pthread_mutex_lock(&question->lock);
+	question->over = true;
+	question->there = answer != NULL;
+	pthread_cond_signal(&question->answered);
+	pthread_mutex_unlock(&question->lock);
+}
+
+/* Sends a ping to the account's server and waits for what comes back; any answer is one. Under `turn`. */
+static int ask(struct instance *instance, int64_t timeout_us, struct xylem_reason *reason)
+{
+	struct question *question = &instance->question;
+	char id[XYLEM_UUID_SIZE], bare[JID_SIZE];
+	XYLEM_BUFFER_SCOPED iq = { 0 };
+
+	if (!jid_normalise(xylem_span_of(instance->options->jid), bare)) {
+		return -XYLEM_E_INVALID;
+	}
+	const char *server = strchr(bare, '@') + 1;
+	question->over = false;
+	xylem_buffer_format(&iq, "<iq type='get' id='%s' to='%s'><ping xmlns='" NS_PING "'/></iq>",
+		xylem_uuid_new(id), server);
+	int error = xylem_buffer_failed(&iq) ? -XYLEM_E_MEMORY
+					     : session_request(instance->session, xylem_buffer_borrow(&iq),
+						       id, server, timeout_us, on_answer, question, reason);
+	if (error != 0) {
+		return error;
+	}
+	pthread_mutex_lock(&question->lock);
+	while (!question->over) {
+		pthread_cond_wait(&question->answered, &question->lock);
+	}
+	bool there = question->there;
+	pthread_mutex_unlock(&question->lock);
+	xylem_reason_set(reason, "the server does not answer");
+	return there ? 0 : -XYLEM_E_UNREACHABLE;
+}
+
+/* What was up a moment ago may be gone: the server is asked. */
 static int probe(void *context, int64_t timeout_us, struct xylem_result *result)
 {
 	struct instance *instance = context;
-	char why[256];
+	struct xylem_reason reason = { "" };
 
-	if (session_up(instance->session, why)) {
-		return endpoint_probe(instance->endpoint, result);
+	if (session_up(instance->session, reason.text)) {
+		pthread_mutex_lock(&instance->question.turn);
+		int error = ask(instance, timeout_us, &reason);
+		pthread_mutex_unlock(&instance->question.turn);
+		if (error == 0) {
+			return endpoint_probe(instance->endpoint, result);
+		}
 	}
-	xylem_result_fail(result, XYLEM_FAILURE_DOWN, "xmpp-link", "%s", why);
+	xylem_result_fail(result, XYLEM_FAILURE_DOWN, "xmpp-link", "%s", reason.text);
 	return -XYLEM_E_UNREACHABLE;
 }
 
@@ -174,6 +233,9 @@ static void close_instance(void *context)
 		session_stop(instance->session);
 		endpoint_free(instance->endpoint);
 		session_free(instance->session);
+		pthread_cond_destroy(&instance->question.answered);
+		pthread_mutex_destroy(&instance->question.lock);
+		pthread_mutex_destroy(&instance->question.turn);
 		free(instance);
 	}
 }
@@ -226,6 +288,9 @@ static int open_instance(
 		return -XYLEM_E_MEMORY;
 	}
 	instance->options = options;
+	pthread_mutex_init(&instance->question.turn, NULL);
+	pthread_mutex_init(&instance->question.lock, NULL);
+	pthread_cond_init(&instance->question.answered, NULL);
 	int error = start(instance, host, reason);
 	if (error != 0) {
 		close_instance(instance);
