@@ -3,12 +3,19 @@
 """Adds up the JUnit files of Meson's runs: what was skipped and why, what failed, and one closing line."""
 
 import argparse
+import pathlib
+import re
 import sys
 import xml.etree.ElementTree as xml
 
 
+# What a program printed goes into the file as it is, also what XML cannot hold.
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
 def cases(path):
-    for suite in xml.parse(path).getroot().iter("testsuite"):
+    text = pathlib.Path(path).read_text(encoding="utf-8", errors="replace")
+    for suite in xml.fromstring(NO_XML.sub("?", text)).iter("testsuite"):
         for case in suite.findall("testcase"):
             yield suite.get("name"), case
 
