@@ -255,15 +255,18 @@ class SinkFaults(Base):
               file=sys.stderr)
 
     def settle(self, driver, left):
-        """Delivers stretches of neighbouring positions until all are through."""
-        for _ in range(200):
+        """Delivers stretches of neighbouring positions, as many as there are, until all are through."""
+        vain = 0
+        while vain < 200:
             if not left:
                 return []
+            before = len(left)
             stretch = 1
             while stretch < len(left) and left[stretch][0] == left[stretch - 1][0] + 1:
                 stretch += 1
             results = driver.deliver([one for _, one in left[:stretch]], left[0][0])
             left = [one for one, result in zip(left, results) if result[0] != "delivered"] + left[stretch:]
+            vain = 0 if len(left) < before else vain + 1
         self.fail(f"{len(left)} records could not be delivered: {results[0]}")
         return left
 
