@@ -89,3 +89,25 @@ const char *calendar_month_name(int month)
 		"August", "September", "October", "November", "December" };
 	return month >= 0 && month < 12 ? names[month] : "?";
 }
+
+const char *calendar_composite(char letter)
+{
+	switch (letter) {
+	case 'c':
+		return "%a %b %e %H:%M:%S %Y";
+	case 'D':
+	case 'x':
+		return "%m/%d/%y";
+	case 'F':
+		return "%Y-%m-%d";
+	case 'r':
+		return "%I:%M:%S %p";
+	case 'R':
+		return "%H:%M";
+	case 'T':
+	case 'X':
+		return "%H:%M:%S";
+	default:
+		return NULL;
+	}
+}

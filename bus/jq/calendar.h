@@ -31,6 +31,9 @@ int calendar_month_days(int64_t year, int month);
 const char *calendar_weekday_name(int weekday);
 const char *calendar_month_name(int month);
 
+/* What a letter of a format stands for that is made of other letters ("%m/%d/%y" for D); NULL: it is none. */
+const char *calendar_composite(char letter);
+
 /* As strftime() in the locale C and UTC. NONE: a limit. */
 struct jq_value calendar_format(
 	struct jq_machine *machine, const struct calendar *time, struct xylem_span format);

@@ -111,29 +111,6 @@ static int64_t century_of(int64_t year)
 
 /* --- Letters -------------------------------------------------------------------- */
 
-/* What a letter stands for that is made of other letters; NULL: it is none. */
-static const char *composite(char letter)
-{
-	switch (letter) {
-	case 'c':
-		return "%a %b %e %H:%M:%S %Y";
-	case 'D':
-	case 'x':
-		return "%m/%d/%y";
-	case 'F':
-		return "%Y-%m-%d";
-	case 'r':
-		return "%I:%M:%S %p";
-	case 'R':
-		return "%H:%M";
-	case 'T':
-	case 'X':
-		return "%H:%M:%S";
-	default:
-		return NULL;
-	}
-}
-
 static bool put_name(struct output *output, struct conversion conversion, char letter)
 {
 	const struct calendar *time = output->time;
@@ -313,7 +290,7 @@ static void put_format(struct output *output, struct xylem_span format, bool inn
 		}
 		struct conversion conversion;
 		const char *letter = conversion_read(percent + 1, end, &conversion);
-		const char *letters = letter < end && !inner ? composite(*letter) : NULL;
+		const char *letters = letter < end && !inner ? calendar_composite(*letter) : NULL;
 		at = letter < end ? letter + 1 : end;
 		if (letters) {
 			put_format(output, xylem_span_of(letters), true);

@@ -118,28 +118,6 @@ static bool seconds_read(struct reading *reading)
 
 /* --- Letters ---------------------------------------------------------------------- */
 
-static const char *composite(char letter)
-{
-	switch (letter) {
-	case 'c':
-		return "%a %b %e %H:%M:%S %Y";
-	case 'D':
-	case 'x':
-		return "%m/%d/%y";
-	case 'F':
-		return "%Y-%m-%d";
-	case 'r':
-		return "%I:%M:%S %p";
-	case 'R':
-		return "%H:%M";
-	case 'T':
-	case 'X':
-		return "%H:%M:%S";
-	default:
-		return NULL;
-	}
-}
-
 static bool year_read(struct reading *reading)
 {
 	reading->date = true;
@@ -275,7 +253,7 @@ static bool format_read(struct reading *reading, struct xylem_span format, bool 
 		if (end - at > 1 && (*at == 'E' || *at == 'O' || *at == '-' || *at == '_' || *at == '0')) {
 			at++;
 		}
-		const char *letters = at < end && !inner ? composite(*at) : NULL;
+		const char *letters = at < end && !inner ? calendar_composite(*at) : NULL;
 		if (at == end || !(letters ? format_read(reading, xylem_span_of(letters), true)
 					   : letter_read(reading, *at))) {
 			return false;
