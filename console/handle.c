@@ -13,3 +13,22 @@ int handle_read(const char *text, struct xylem_position *ret_position, struct xy
 	}
 	return error;
 }
+
+int handle_fetch(struct journal *journal, const char *text, struct journal_batch **ret_batch,
+	struct xylem_reason *reason)
+{
+	struct xylem_position at;
+	int error = handle_read(text, &at, reason);
+	if (error) {
+		return error;
+	}
+	struct journal_batch *batch = journal_batch_new();
+	error = batch ? journal_get(journal, at, batch) : -XYLEM_E_MEMORY;
+	if (error) {
+		xylem_reason_set(reason, "message %s: %s", text, xylem_error_row(error)->text);
+		journal_batch_free(batch);
+		return error;
+	}
+	*ret_batch = batch;
+	return 0;
+}

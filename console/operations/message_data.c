@@ -3,7 +3,6 @@
 #include <console/handle.h>
 #include <console/operations/table.h>
 #include <console/view.h>
-#include <journal/journal.h>
 
 struct arguments {
 	const char *handle;
@@ -24,20 +23,14 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 	struct xylem_span body, json_t **ret_result, struct xylem_reason *reason)
 {
 	const struct arguments *arguments = given;
-	struct xylem_position at;
-	int error = handle_read(arguments->handle, &at, reason);
+	struct journal_batch *batch;
+	int error = handle_fetch(bus_journal(bus), arguments->handle, &batch, reason);
 	if (error) {
 		return error;
 	}
-	struct journal_batch *batch = journal_batch_new();
-	error = batch ? journal_get(bus_journal(bus), at, batch) : -XYLEM_E_MEMORY;
-	if (!error) {
-		*ret_result = view_data(batch->messages[0].datacontenttype, batch->messages[0].data);
-	} else {
-		xylem_reason_set(reason, "message %s: %s", arguments->handle, xylem_error_row(error)->text);
-	}
+	*ret_result = view_data(batch->messages[0].datacontenttype, batch->messages[0].data);
 	journal_batch_free(batch);
-	return error;
+	return 0;
 }
 
 const struct operation operation_message_data = {

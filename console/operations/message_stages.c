@@ -169,16 +169,12 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 	struct xylem_span body, json_t **ret_result, struct xylem_reason *reason)
 {
 	const struct arguments *arguments = given;
-	struct xylem_position at;
-	int error = handle_read(arguments->handle, &at, reason);
+	struct journal_batch *batch;
+	int error = handle_fetch(bus_journal(bus), arguments->handle, &batch, reason);
 	if (error) {
 		return error;
 	}
-	struct journal_batch *batch = journal_batch_new();
-	error = batch ? journal_get(bus_journal(bus), at, batch) : -XYLEM_E_MEMORY;
-	if (!error) {
-		error = routes_show(bus, arguments, &batch->messages[0], ret_result);
-	}
+	error = routes_show(bus, arguments, &batch->messages[0], ret_result);
 	if (error) {
 		xylem_reason_set(reason, "message %s: %s", arguments->handle, xylem_error_row(error)->text);
 	}
