@@ -84,8 +84,7 @@ routes:
 
     async def test_03_retracted(self):
         if sys.argv[2] == "ejabberd":
-            stage.say("ejabberd 23.01 tells a retract to explicit subscribers only, not to who has +notify in his caps")
-            return
+            self.skipTest("ejabberd 23.01 told no retract to who has +notify in his caps")
         await self.alice.iq("set", self.alice.bare, f"<pubsub xmlns='{PUBSUB}'><retract node='{PLACE}' notify='true'>"
                                                     "<item id='here'/></retract></pubsub>")
         event = await self.heard([PLACE])
