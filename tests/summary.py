@@ -1,8 +1,17 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Adds up the JUnit files of Meson's runs: what was skipped and why, what failed, and one closing line."""
+"""Adds up Meson's runs: what was skipped and why, what failed, and one closing line.
+
+    summary.py [--seconds N] NAME.xml ...       NAME.json beside each
+
+The JUnit file has the cases, but not how their program ended: one that exits
+badly after its last case (a leak that a sanitizer finds), that ends before its
+last case or overstays its time leaves nothing but passed cases there. The JSON
+lines of the same run have that, and a program that did not end well is a failure.
+"""
 
 import argparse
+import json
 import pathlib
 import re
 import sys
@@ -13,11 +22,40 @@ import xml.etree.ElementTree as xml
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+def test_of(suite, case):
+    """The name in meson.build. Meson writes PROJECT.TEST as suite and the case; of a program without cases PROJECT and TEST."""
+    test = suite.split(".", 1)[1] if "." in suite else case
+    return test.split(" / ")[-1]  # behind PROJECT:SUITE
+
+
 def cases(path):
+    """The test that a case belongs to, and the case."""
     text = pathlib.Path(path).read_text(encoding="utf-8", errors="replace")
     for suite in xml.fromstring(NO_XML.sub("?", text)).iter("testsuite"):
         for case in suite.findall("testcase"):
-            yield suite.get("name"), case
+            yield test_of(suite.get("name"), case.get("name")), case
+
+
+def reason(case):
+    """Why a case was skipped: what stands behind `# SKIP`, or the last line of a program that ended with 77."""
+    skip = case.find("skipped")
+    said = skip.get("message") or skip.text or case.findtext("system-out") or ""
+    lines = said.strip().splitlines()
+    return re.sub(r"^1\.\.0 *(# *SKIP *)?", "", lines[-1], flags=re.IGNORECASE) if lines else ""
+
+
+def badly_ended(path, failed):
+    """The programs of a run that failed without a failed case."""
+    told = pathlib.Path(path).with_suffix(".json")
+    if not told.exists():
+        if not failed:
+            yield f"{told.name} is missing: nobody knows how the programs ended"
+        return
+    for line in told.read_text(encoding="utf-8", errors="replace").splitlines():
+        run = json.loads(line)
+        name = run["name"].split(" / ")[-1]
+        if run["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and name not in failed:
+            yield f"{name}: {run['result']}, exit status {run['returncode']}, without a failed case"
 
 
 def main():
@@ -27,15 +65,17 @@ def main():
     arguments = parser.parse_args()
     passed, failed, skipped = 0, [], []
     for path in arguments.files:
-        for suite, case in cases(path):
-            name = f"{suite}: {case.get('name')}"
-            skip = case.find("skipped")
+        with_failed_case = set()
+        for test, case in cases(path):
+            name = test if case.get("name").endswith(test) else f"{test}: {case.get('name')}"
             if case.find("failure") is not None or case.find("error") is not None:
                 failed.append(name)
-            elif skip is not None:
-                skipped.append(f"{name}: {skip.get('message') or skip.text or 'no reason given'}")
+                with_failed_case.add(test)
+            elif case.find("skipped") is not None:
+                skipped.append(f"{name}: {reason(case) or 'no reason given'}")
             else:
                 passed += 1
+        failed += badly_ended(path, with_failed_case)
     print()
     for line in skipped:
         print(f"skipped: {line}")
