@@ -2,10 +2,11 @@
 /*
  * The whole bus as a table of parts: started from the first row to the last,
  * stopped from the last to the first. What comes in starts last and stops
- * first; what keeps things starts first and stops last.
+ * first; what keeps things starts first and stops last. A part that fails to
+ * start stops all before it: there is no bus with a part missing.
  *
- * Locks, in the order in which they may be taken: reload, generation, lanes,
- * a lane, then the journal's, the catalogue's and the metrics' own.
+ * The order of the rows is the order of need. Locks and theirs: docs/rooms.md.
+ * Not here: how a running bus takes another configuration (reload.c).
  */
 #include <errno.h>
 #include <glob.h>
@@ -278,7 +279,7 @@ static struct instance *sink_find(void *instances, const char *name)
 	return instances_find(instances, name);
 }
 
-static int lanes_change(
+int bus_lanes_apply(
 	struct bus *bus, struct config *config, struct instances *instances, struct xylem_reason *reason)
 {
 	struct lanes_sinks sinks = { sink_find, bus->fanout, bus->unrouted, instances };
@@ -290,7 +291,7 @@ static int lanes_begin(struct bus *bus, struct xylem_reason *reason)
 	bus->lane_services = (struct lane_services){ bus->journal, bus->catalogue, bus->hospital, events_lane,
 		events_settled, alerts_admitted, bus };
 	int error = lanes_new(&bus->lanes, &bus->lane_services, reason);
-	error = error ? error : lanes_change(bus, bus->config, &bus->instances, reason);
+	error = error ? error : bus_lanes_apply(bus, bus->config, &bus->instances, reason);
 	if (!error) {
 		/* Until it is told, the journal takes all that it keeps for unsettled. */
 		journal_release(bus->journal, lanes_released(bus->lanes));
@@ -428,124 +429,6 @@ struct bus *bus_stop(struct bus *bus)
 		bus_free(bus);
 	}
 	return NULL;
-}
-
-/* --- Reload -------------------------------------------------------------------------------- */
-
-static const char *fixed_changed(const struct config_view *now, const struct config_view *then)
-{
-	bool xmpp_now = now->xmpp && now->xmpp->server, xmpp_then = then->xmpp && then->xmpp->server;
-	if (strcmp(now->bus->data, then->bus->data) != 0) {
-		return "bus.data";
-	}
-	if (memcmp(now->journal, then->journal, sizeof(*now->journal)) != 0) {
-		return "journal";
-	}
-	if (strcmp(now->console->listen, then->console->listen) != 0) {
-		return "console.listen";
-	}
-	if (xmpp_now != xmpp_then ||
-		(xmpp_now && (strcmp(now->xmpp->server, then->xmpp->server) != 0 ||
-				     strcmp(now->xmpp->domain, then->xmpp->domain) != 0))) {
-		return "xmpp.server or xmpp.domain";
-	}
-	return NULL;
-}
-
-static int report_add(struct config_report *report, const char *path, const char *text)
-{
-	struct config_problem *problems = realloc(report->problems, (report->n + 1) * sizeof(*problems));
-	if (!problems) {
-		return -XYLEM_E_MEMORY;
-	}
-	report->problems = problems;
-	struct config_problem *problem = &problems[report->n++];
-	*problem = (struct config_problem){ .place = { path, 1, 1 } };
-	snprintf(problem->text, sizeof(problem->text), "%s", text);
-	report->errors++;
-	return 0;
-}
-
-static void stop_changed(const struct instances *before, const struct instances *after)
-{
-	for (size_t i = 0; i < before->n; i++) {
-		if (!instances_has(after, before->items[i])) {
-			instance_stop(before->items[i]);
-		}
-	}
-}
-
-static void hold_new(struct bus *bus, const struct instances *before, const struct instances *after)
-{
-	for (size_t i = 0; i < after->n && bus->holding; i++) {
-		if (!instances_has(before, after->items[i])) {
-			instance_hold(after->items[i], true);
-		}
-	}
-}
-
-/* Swaps to `config`, taking it over; on an error everything is as before. */
-static int swap(struct bus *bus, struct config *config, struct xylem_reason *reason)
-{
-	struct instances instances, before = bus->instances;
-	int error = instances_open(bus, config, &before, &instances, reason);
-	if (error) {
-		return error;
-	}
-	error = topics_apply(bus->topics, config_view(config));
-	error = error || !bus->xmpp ? error : xmpp_service_apply(bus->xmpp, config_view(config));
-	error = error ? error : lanes_change(bus, config, &instances, reason);
-	if (error) {
-		topics_apply(bus->topics, view_of(bus));
-		instances_finish(&instances);
-		return error;
-	}
-	hold_new(bus, &before, &instances);
-	stop_changed(&before, &instances);
-	pthread_mutex_lock(&bus->generation_lock);
-	struct config *old = bus->config;
-	bus->config = config_ref(config);
-	bus->instances = instances;
-	pthread_mutex_unlock(&bus->generation_lock);
-	struct xylem_reason late = { "" };
-	if (instances_start(bus, &bus->instances, &late) != 0) {
-		xylem_log(XYLEM_LOG_ERROR, "reload", "%s (it is tried again)", late.text);
-	}
-	instances_finish(&before);
-	config_unref(old);
-	logging_set(view_of(bus)->bus->log_level, view_of(bus)->bus->log_format == 1);
-	return 0;
-}
-
-static int reload(struct bus *bus, struct config_report *report)
-{
-	struct config *config = NULL;
-	int error = config_load(&config, bus->path, report);
-	if (error) {
-		return error;
-	}
-	struct xylem_reason reason = { "" };
-	const char *fixed = fixed_changed(view_of(bus), config_view(config));
-	if (fixed) {
-		xylem_reason_set(&reason, "%s cannot change while the bus runs: restart it", fixed);
-		error = -XYLEM_E_CONFLICT;
-	} else {
-		error = swap(bus, config, &reason);
-	}
-	if (error) {
-		report_add(report, bus->path, reason.text[0] ? reason.text : xylem_error_row(error)->text);
-	}
-	config_unref(config);
-	return error;
-}
-
-int bus_reload(struct bus *bus, struct config_report *report)
-{
-	pthread_mutex_lock(&bus->reload_lock);
-	int error = reload(bus, report);
-	events_reload(bus, !error, view_of(bus)->generation);
-	pthread_mutex_unlock(&bus->reload_lock);
-	return error;
 }
 
 /* --- Faces' way in ---------------------------------------------------------------------------- */

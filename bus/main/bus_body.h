@@ -89,6 +89,9 @@ struct bus {
 /* bus.c: the start table, forward and backward. `ret_bus` only when everything runs. */
 int bus_start(struct bus **ret_bus, const char *path, bool accept_gap, struct xylem_reason *reason);
 struct bus *bus_stop(struct bus *bus);
+/* Makes the lanes be those of `config`, delivering to `instances` (lanes_apply). At the start, or under reload_lock. */
+int bus_lanes_apply(
+	struct bus *bus, struct config *config, struct instances *instances, struct xylem_reason *reason);
 
 /* instances.c */
 /* The instances of `config`: those of `before` that did not change, new ones for the rest. */
