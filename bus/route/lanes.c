@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The set of lanes. A generation is turned into plans first, all of them,
- * which may fail and then changes nothing; then the lanes whose plan differs
- * are stopped together and started again one by one.
+ * The set of lanes. A generation is turned into wishes first (lane_wishes.c),
+ * all of them, which may fail and then changes nothing; then the lanes that are
+ * to be otherwise are stopped together and started again one by one.
  *
  * A thread of its own, `lanes`, tells the journal what is released, sets the
  * gauges, and looks after full backlogs and held keys.
@@ -10,13 +10,11 @@
  * Lock: `lock` of the set, taken before any lane's; held while lanes change,
  * not while they work.
  */
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <base/clock.h>
 #include <base/thread.h>
-#include <route/lanes.h>
+#include <route/lane_wishes.h>
 #include <topic/derive.h>
 #include <xylem/log.h>
 
@@ -36,55 +34,6 @@ struct lanes {
 	bool ticking, ending;
 	uint64_t ticks;
 };
-
-/* What a lane is to be. */
-struct wish {
-	char route[128], destination[128];
-	struct lane_plan plan;
-	const struct config_route *config;
-	const char *topic; /* delivers to it */
-	struct lane *lane; /* NULL: new */
-	bool keep;         /* unchanged */
-};
-
-struct wishes {
-	struct wish *items;
-	size_t n, room;
-};
-
-/* Lanes of the bus itself take everything as it comes. */
-static const struct lane_options internal_options = {
-	.order = LANE_ORDER_KEY,
-	.parallel = 1,
-	.window = 4096,
-	.batch_bytes = 1024 * 1024,
-	.timeout_us = 20000000,
-	.attempts = 1000,
-	.backoff_us = 500000,
-	.backoff_max_us = 10000000,
-	.probe_us = 200000,
-	.on_case = LANE_ON_CASE_CONTINUE,
-	.overflow = LANE_OVERFLOW_HOLD,
-	.start = "end",
-};
-
-/* One lane tells the subscribers of every topic, in the order of the journal. */
-static const struct lane_options fanout_options = {
-	.order = LANE_ORDER_STRICT,
-	.parallel = 1,
-	.window = 4096,
-	.batch_bytes = 1024 * 1024,
-	.timeout_us = 20000000,
-	.attempts = 1000,
-	.backoff_us = 500000,
-	.backoff_max_us = 10000000,
-	.probe_us = 200000,
-	.on_case = LANE_ON_CASE_CONTINUE,
-	.overflow = LANE_OVERFLOW_HOLD,
-	.start = "end",
-};
-static const char *const fanout_from[] = { ROUTE_ANY_TOPIC };
-static const struct config_route fanout_plan = { .name = "bus.topics", .from = { fanout_from, 1 } };
 
 /* --- Finding ---------------------------------------------------------------- */
 
@@ -130,159 +79,14 @@ static int add(struct lanes *lanes, const struct lane_record *record)
 	return 0;
 }
 
-/* --- Wishes ------------------------------------------------------------------ */
+/* --- Applying ---------------------------------------------------------------- */
 
-static void wishes_finish(struct wishes *wishes)
-{
-	for (size_t i = 0; i < wishes->n; i++) {
-		lane_plan_finish(&wishes->items[i].plan);
-	}
-	free(wishes->items);
-}
-
-static struct wish *wish_add(struct wishes *wishes, const char *route, const char *destination)
-{
-	if (wishes->n == wishes->room) {
-		size_t room = wishes->room ? wishes->room * 2 : 32;
-		struct wish *items = realloc(wishes->items, room * sizeof(*items));
-		if (!items) {
-			return NULL;
-		}
-		wishes->items = items;
-		wishes->room = room;
-	}
-	struct wish *wish = &wishes->items[wishes->n++];
-	*wish = (struct wish){ .plan.on_delivery = OUTCOME_DELIVERED };
-	snprintf(wish->route, sizeof(wish->route), "%s", route);
-	snprintf(wish->destination, sizeof(wish->destination), "%s", destination);
-	return wish;
-}
-
-static int wish_route(struct lanes *lanes, struct wishes *wishes, struct config *config,
-	const struct config_route *plan, const struct lanes_sinks *sinks)
-{
-	struct route *route = route_new(lanes->services->journal, config, plan);
-	int error = route ? 0 : -XYLEM_E_MEMORY;
-	for (size_t i = 0; i < plan->lane_count && !error; i++) {
-		const struct config_lane *lane = &plan->lanes[i];
-		struct wish *wish = wish_add(wishes, plan->name, lane->destination);
-		if (!wish) {
-			error = -XYLEM_E_MEMORY;
-			break;
-		}
-		wish->config = plan;
-		wish->plan.route = route_ref(route);
-		wish->plan.options = lane->options;
-		wish->topic = lane->topic ? lane->topic->name : NULL;
-		wish->plan.topic = lane->topic != NULL;
-		if (lane->connector) {
-			wish->plan.sink = instance_ref(
-				sinks->connector(sinks->context, lane->connector->name));
-		}
-	}
-	route_unref(route);
-	return error;
-}
-
-static int wish_internal(struct wishes *wishes, const char *name, const char *destination,
-	struct route *route, const struct lane_options *options, struct instance *sink,
-	enum outcome on_delivery)
-{
-	struct wish *wish = route ? wish_add(wishes, name, destination) : NULL;
-	if (!wish) {
-		route_unref(route);
-		return -XYLEM_E_MEMORY;
-	}
-	wish->plan = (struct lane_plan){
-		.route = route, .sink = instance_ref(sink), .options = options, .on_delivery = on_delivery
-	};
-	return 0;
-}
-
-static int wish_all(
-	struct lanes *lanes, struct wishes *wishes, struct config *config, const struct lanes_sinks *sinks)
-{
-	const struct config_view *view = config_view(config);
-	struct journal *journal = lanes->services->journal;
-	int error = 0;
-	for (size_t i = 0; i < view->route_count && !error; i++) {
-		error = wish_route(lanes, wishes, config, &view->routes[i], sinks);
-	}
-	if (!error && sinks->fanout) {
-		error = wish_internal(wishes, fanout_plan.name, "subscribers",
-			route_new(journal, config, &fanout_plan), &fanout_options, sinks->fanout,
-			OUTCOME_DELIVERED);
-	}
-	if (!error) {
-		error = wish_internal(wishes, ROUTE_UNROUTED, "count", route_new_unrouted(journal, config),
-			&internal_options, sinks->unrouted, OUTCOME_UNROUTED);
-	}
-	return error;
-}
-
-/* --- What differs ------------------------------------------------------------ */
-
-static bool options_same(const struct lane_options *a, const struct lane_options *b)
-{
-	struct lane_options x = *a, y = *b;
-	/* Where it starts matters only to a new one. */
-	x.start = y.start = NULL;
-	return memcmp(&x, &y, sizeof(x)) == 0;
-}
-
-static bool unchanged(const struct wish *wish)
-{
-	const struct lane *lane = wish->lane;
-	if (!lane || !lane_running(lane) || !options_same(lane->plan.options, wish->plan.options)) {
-		return false;
-	}
-	if (!wish->topic && lane->plan.sink != wish->plan.sink) {
-		return false;
-	}
-	if (strcmp(wish->route, ROUTE_UNROUTED) == 0) {
-		return false; /* every route counts for it */
-	}
-	return !wish->config || memcmp(route_plan(lane->plan.route)->steps_hash, wish->config->steps_hash,
-					sizeof(wish->config->steps_hash)) == 0;
-}
-
-static bool wished(const struct wishes *wishes, const struct lane *lane)
-{
-	for (size_t i = 0; i < wishes->n; i++) {
-		if (wishes->items[i].lane == lane) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static int start_position(const struct lanes *lanes, const struct wish *wish,
-	struct xylem_position *ret_position, struct xylem_reason *reason)
-{
-	struct journal *journal = lanes->services->journal;
-	const char *start = wish->plan.options->start;
-	int64_t time;
-	if (!start || strcmp(start, "end") == 0) {
-		*ret_position = journal_end(journal);
-	} else if (strcmp(start, "earliest") == 0) {
-		*ret_position = journal_begin(journal);
-	} else if (clock_parse(start, strlen(start), &time) == 0) {
-		*ret_position = journal_seek_time(journal, time);
-	} else {
-		xylem_reason_set(reason,
-			"lane %s/%s: start \"%s\" is neither end, earliest nor an RFC 3339 time", wish->route,
-			wish->destination, start);
-		return -XYLEM_E_INVALID;
-	}
-	return 0;
-}
-
-static int create(struct lanes *lanes, struct wish *wish, struct xylem_reason *reason)
+static int create(struct lanes *lanes, struct lane_wish *wish, struct xylem_reason *reason)
 {
 	struct lane_record record = { 0 };
 	memcpy(record.route, wish->route, sizeof(record.route));
 	memcpy(record.destination, wish->destination, sizeof(record.destination));
-	int error = start_position(lanes, wish, &record.cursor, reason);
+	int error = lane_wish_begin(wish, lanes->services->journal, &record.cursor, reason);
 	record.journal_end = record.cursor.offset;
 	error = error ? error : lane_record_create(lanes->services->catalogue, &record, reason);
 	error = error ? error : add(lanes, &record);
@@ -292,9 +96,7 @@ static int create(struct lanes *lanes, struct wish *wish, struct xylem_reason *r
 	return error;
 }
 
-/* --- Applying ---------------------------------------------------------------- */
-
-static int derive_instance(struct lanes *lanes, struct wish *wish, struct xylem_reason *reason)
+static int derive_instance(struct lanes *lanes, struct lane_wish *wish, struct xylem_reason *reason)
 {
 	struct derive_options options = { wish->topic, wish->route, lanes->services->journal,
 		wish->lane->record.journal_end };
@@ -304,7 +106,7 @@ static int derive_instance(struct lanes *lanes, struct wish *wish, struct xylem_
 	return instance_open(&wish->plan.sink, &instance, reason);
 }
 
-static void start(struct lanes *lanes, struct wish *wish)
+static void start(struct lanes *lanes, struct lane_wish *wish)
 {
 	struct lane *lane = wish->lane;
 	struct xylem_reason reason = { "" };
@@ -344,29 +146,29 @@ static void retire(struct lanes *lanes, struct lane *lane)
 		"%s is retired; its backlog waits until the name returns or it is dropped", lane->name);
 }
 
-static void change(struct lanes *lanes, struct wishes *wishes)
+static void change(struct lanes *lanes, struct lane_wishes *wishes)
 {
 	for (size_t i = 0; i < lanes->n; i++) {
-		if (lane_running(lanes->items[i]) && !wished(wishes, lanes->items[i])) {
+		if (lane_running(lanes->items[i]) && !lane_wishes_have(wishes, lanes->items[i])) {
 			lane_ask_stop(lanes->items[i]);
 		}
 	}
 	for (size_t i = 0; i < wishes->n; i++) {
-		struct wish *wish = &wishes->items[i];
-		wish->keep = unchanged(wish);
+		struct lane_wish *wish = &wishes->items[i];
+		wish->keep = lane_wish_unchanged(wish);
 		if (!wish->keep && lane_running(wish->lane)) {
 			lane_ask_stop(wish->lane);
 		}
 	}
 	for (size_t i = 0; i < wishes->n; i++) {
-		struct wish *wish = &wishes->items[i];
+		struct lane_wish *wish = &wishes->items[i];
 		if (!wish->keep) {
 			lane_stop(wish->lane, CHANGE_GRACE_US);
 			start(lanes, wish);
 		}
 	}
 	for (size_t i = 0; i < lanes->n; i++) {
-		if (!wished(wishes, lanes->items[i])) {
+		if (!lane_wishes_have(wishes, lanes->items[i])) {
 			retire(lanes, lanes->items[i]);
 		}
 	}
@@ -375,18 +177,18 @@ static void change(struct lanes *lanes, struct wishes *wishes)
 int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_sinks *sinks,
 	struct xylem_reason *reason)
 {
-	struct wishes wishes = { 0 };
+	struct lane_wishes wishes = { 0 };
 	pthread_mutex_lock(&lanes->lock);
-	int error = wish_all(lanes, &wishes, config, sinks);
+	int error = lane_wishes_make(&wishes, lanes->services->journal, config, sinks);
 	for (size_t i = 0; i < wishes.n && !error; i++) {
-		struct wish *wish = &wishes.items[i];
+		struct lane_wish *wish = &wishes.items[i];
 		wish->lane = find(lanes, wish->route, wish->destination);
 		error = wish->lane ? 0 : create(lanes, wish, reason);
 	}
 	if (!error) {
 		change(lanes, &wishes);
 	}
-	wishes_finish(&wishes);
+	lane_wishes_finish(&wishes);
 	pthread_mutex_unlock(&lanes->lock);
 	return error;
 }
