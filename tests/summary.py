@@ -21,6 +21,8 @@ import xml.etree.ElementTree as xml
 # What a program printed goes into the file as it is, also what XML cannot hold.
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+COMPLAINT = 300  # characters of what a case said of its failure
+
 
 def test_of(suite, case):
     """The name in meson.build. Meson writes PROJECT.TEST as suite and the case; of a program without cases PROJECT and TEST."""
@@ -44,16 +46,31 @@ def reason(case):
     return re.sub(r"^1\.\.0 *(# *SKIP *)?", "", lines[-1], flags=re.IGNORECASE) if lines else ""
 
 
-def badly_ended(path, failed):
-    """The programs of a run that failed without a failed case."""
+def ends_of(path):
+    """How each program of a run ended: its name and what Meson's JSON line has of it; None without that file."""
     told = pathlib.Path(path).with_suffix(".json")
     if not told.exists():
-        if not failed:
-            yield f"{told.name} is missing: nobody knows how the programs ended"
-        return
-    for line in told.read_text(encoding="utf-8", errors="replace").splitlines():
-        run = json.loads(line)
-        name = run["name"].split(" / ")[-1]
+        return None
+    runs = map(json.loads, told.read_text(encoding="utf-8", errors="replace").splitlines())
+    return [(run["name"].split(" / ")[-1], run) for run in runs]
+
+
+def complaints(printed):
+    """What a TAP program said of its failed cases: NUMBER - NAME, and the last line behind `#` that follows."""
+    said, failed = {}, None
+    for line in printed.splitlines():
+        if line.startswith("#") and failed:
+            said[failed] = NO_XML.sub("?", line.lstrip("# "))[:COMPLAINT] or said.get(failed, "")
+        else:
+            failed = line.removeprefix("not ok ") if line.startswith("not ok ") else None
+    return said
+
+
+def badly_ended(path, ends, failed):
+    """The programs of a run that failed without a failed case."""
+    if ends is None and not failed:
+        yield f"{pathlib.Path(path).with_suffix('.json').name} is missing: nobody knows how the programs ended"
+    for name, run in ends or ():
         if run["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and name not in failed:
             yield f"{name}: {run['result']}, exit status {run['returncode']}, without a failed case"
 
@@ -65,17 +82,19 @@ def main():
     arguments = parser.parse_args()
     passed, failed, skipped = 0, [], []
     for path in arguments.files:
-        with_failed_case = set()
+        with_failed_case, ends = set(), ends_of(path)
+        said = {name: complaints(run.get("stdout", "")) for name, run in ends or ()}
         for test, case in cases(path):
             name = test if case.get("name").endswith(test) else f"{test}: {case.get('name')}"
             if case.find("failure") is not None or case.find("error") is not None:
-                failed.append(name)
+                why = said.get(test, {}).get(case.get("name"))
+                failed.append(f"{name}: {why}" if why else name)
                 with_failed_case.add(test)
             elif case.find("skipped") is not None:
                 skipped.append(f"{name}: {reason(case) or 'no reason given'}")
             else:
                 passed += 1
-        failed += badly_ended(path, with_failed_case)
+        failed += badly_ended(path, ends, with_failed_case)
     print()
     for line in skipped:
         print(f"skipped: {line}")

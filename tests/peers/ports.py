@@ -2,24 +2,44 @@
 """Free TCP ports on the loopback.
 
 The ports lie below the range that the kernel gives to outgoing connections, so
-that no connection of another test takes one between the choice and the bind.
+that no connection of another test takes one between the choice and the bind. A
+port that was chosen stays with the process that chose it until that ends: a
+locked file of its name keeps the tests that run beside it off.
 """
+import fcntl
+import os
+import pathlib
 import random
 import socket
+import tempfile
 import time
 
 FIRST, LAST = 20000, 32000
+CLAIMS = pathlib.Path(tempfile.gettempdir()) / f"xylem-test-ports-{os.getuid()}"
+_claimed = []  # the locks go with their files, so these stay open
 
 
 def free(count=1):
     """`count` different ports that nobody listens on now; one int for count 1, else a list."""
+    CLAIMS.mkdir(exist_ok=True)
     chosen = []
     generator = random.SystemRandom()
     while len(chosen) < count:
         port = generator.randint(FIRST, LAST)
-        if port not in chosen and _bindable(port):
+        if _claim(port) and _bindable(port):
             chosen.append(port)
     return chosen[0] if count == 1 else chosen
+
+
+def _claim(port):
+    claim = open(CLAIMS / str(port), "w", encoding="ascii")
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        claim.close()
+        return False
+    _claimed.append(claim)
+    return True
 
 
 def _bindable(port):

@@ -16,6 +16,8 @@ SUMMARY = pathlib.Path(__file__).resolve().parents[1] / "summary.py"
 ENDS = [
     ("passes", "tap", "echo 1..1; echo ok 1 - a", None),
     ("one case fails", "tap", "echo 1..2; echo ok 1 - a; echo not ok 2 - b; exit 1", "FAILED: one case fails: 2 - b"),
+    ("a case says why", "tap", "echo 1..1; echo not ok 1 - a; echo '# at b'; echo '# c is not d'; exit 1",
+     "FAILED: a case says why: 1 - a: c is not d"),
     ("a case is skipped", "tap", "echo 'ok 1 - a # SKIP it has no probe'; echo ok 2 - b; echo 1..2",
      "skipped: a case is skipped: 1 - a: it has no probe"),
     ("all is skipped", "tap", "echo '1..0 # SKIP not on this machine'",
@@ -61,7 +63,7 @@ def main():
         for test, _, _, wanted in ENDS:
             said = [line for line in lines if f"{test}:" in line]
             results.append((test, len(said) == (wanted is not None) and all(line.startswith(wanted) for line in said)))
-        results.append(("the last line counts them", status == 1 and ", 7 failed, 3 skipped" in lines[-1]))
+        results.append(("the last line counts them", status == 1 and ", 8 failed, 3 skipped" in lines[-1]))
         (folder / "run.xml").write_text("<testsuites><testsuite name='demo'><testcase name='a'/></testsuite></testsuites>")
         (folder / "run.json").write_text('{"name": "a", "result": "OK", "returncode": 0}\n')
         results.append(("all passed", summary(file)[0] == 0))
