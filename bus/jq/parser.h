@@ -23,7 +23,17 @@ struct jq_parser {
 	struct jq_enclosing *bodies; /* of definitions, that are being read */
 };
 
-/* All give NULL (or false) once the tree failed. */
+static inline void jq_parser_next(struct jq_parser *parser)
+{
+	jq_lexer_next(&parser->lexer);
+}
+
+static inline int jq_parser_token(const struct jq_parser *parser)
+{
+	return parser->lexer.token;
+}
+
+/* parser.c. All give NULL (or false) once the tree failed. */
 uint32_t jq_parser_here(const struct jq_parser *parser);
 void *jq_parser_wrong(struct jq_parser *parser, const char *expected);
 bool jq_parser_accept(struct jq_parser *parser, int token);
@@ -33,6 +43,7 @@ struct jq_node *jq_parser_make(struct jq_parser *parser, uint32_t offset, enum j
 	struct jq_node *a, struct jq_node *b);
 struct jq_node *jq_parser_named(
 	struct jq_parser *parser, uint32_t offset, enum jq_node_kind kind, struct xylem_span name);
+struct jq_node *jq_parser_identity(struct jq_parser *parser);
 struct jq_node *jq_parser_constant(struct jq_parser *parser, uint32_t offset, struct jq_value value);
 
 struct jq_list {
@@ -42,11 +53,26 @@ struct jq_list {
 bool jq_list_add(struct jq_parser *parser, struct jq_list *list, struct jq_node *item);
 struct jq_node *jq_list_give(struct jq_node *node, const struct jq_list *list);
 
-/* parser.c */
+/* parser_operator.c */
 struct jq_node *jq_pipe_read(struct jq_parser *parser);
 struct jq_node *jq_pipe_without_commas(struct jq_parser *parser);
-struct jq_node *jq_term_read(struct jq_parser *parser);
+/* Operands and operators of at least this rank. */
 struct jq_node *jq_operation_read(struct jq_parser *parser, int lowest);
+
+/* parser_term.c */
+struct jq_node *jq_term_read(struct jq_parser *parser);
+
+/* parser_keyword.c: each at its word */
+struct jq_node *jq_if_read(struct jq_parser *parser);
+struct jq_node *jq_try_read(struct jq_parser *parser);
+struct jq_node *jq_loop_read(struct jq_parser *parser, enum jq_node_kind kind);
+struct jq_node *jq_label_read(struct jq_parser *parser); /* the rest of the pipe is pending */
+struct jq_node *jq_break_read(struct jq_parser *parser);
+
+/* parser_definition.c */
+struct jq_node *jq_definition_read(
+	struct jq_parser *parser);                      /* `def` to its `;`; what follows goes into `a` */
+struct jq_node *jq_name_read(struct jq_parser *parser); /* a call, or null, true, false */
 
 /* parser_literal.c */
 struct jq_node *jq_number_literal(struct jq_parser *parser);

@@ -7,21 +7,6 @@
 
 #include "jq/parser.h"
 
-static void next(struct jq_parser *parser)
-{
-	jq_lexer_next(&parser->lexer);
-}
-
-static int token(const struct jq_parser *parser)
-{
-	return parser->lexer.token;
-}
-
-static struct jq_node *identity(struct jq_parser *parser)
-{
-	return jq_parser_make(parser, jq_parser_here(parser), NODE_IDENTITY, NULL, NULL);
-}
-
 /* --- Numbers and strings ------------------------------------------------------------ */
 
 /* As JSON writes it: `.5`, `1.` and `007` are numbers here too. */
@@ -41,7 +26,7 @@ struct jq_node *jq_number_literal(struct jq_parser *parser)
 			whole, text.at, digit_behind ? "" : "0", rest, point ? point + 1 : "");
 		text = xylem_span_of(made);
 	}
-	next(parser);
+	jq_parser_next(parser);
 	return text.at ? jq_parser_constant(parser, offset,
 				 (struct jq_value){
 					 .kind = JQ_LITERAL, .n = (uint32_t)text.n, .at = text.at })
@@ -89,10 +74,10 @@ static const char *string_stop(const struct jq_parser *parser, const char *at)
 
 static struct jq_node *interpolation_read(struct jq_parser *parser, struct xylem_span format)
 {
-	next(parser);
+	jq_parser_next(parser);
 	uint32_t offset = jq_parser_here(parser);
 	struct jq_node *inner = jq_pipe_read(parser);
-	if (!inner || token(parser) != ')') {
+	if (!inner || jq_parser_token(parser) != ')') {
 		return inner ? jq_parser_wrong(parser, "`)` behind what stands in a string") : NULL;
 	}
 	struct jq_node *made = jq_parser_named(parser, offset, NODE_FORMAT, format);
@@ -120,7 +105,7 @@ static struct jq_node *string_read(struct jq_parser *parser, struct xylem_span f
 		}
 		if (ends) {
 			parser->lexer.at = stop + 1;
-			next(parser);
+			jq_parser_next(parser);
 			break;
 		}
 		parser->lexer.at = stop + 2;
@@ -139,20 +124,21 @@ static struct jq_node *format_read(struct jq_parser *parser)
 {
 	uint32_t offset = jq_parser_here(parser);
 	struct xylem_span name = parser->lexer.text;
-	next(parser);
-	if (token(parser) == '"') {
+	jq_parser_next(parser);
+	if (jq_parser_token(parser) == '"') {
 		return string_read(parser, name);
 	}
 	struct jq_node *made = jq_parser_named(parser, offset, NODE_FORMAT, name);
 	if (made) {
-		made->a = identity(parser);
+		made->a = jq_parser_identity(parser);
 	}
 	return made;
 }
 
 struct jq_node *jq_string_literal(struct jq_parser *parser)
 {
-	return token(parser) == '"' ? string_read(parser, XYLEM_SPAN_LITERAL("text")) : format_read(parser);
+	return jq_parser_token(parser) == '"' ? string_read(parser, XYLEM_SPAN_LITERAL("text"))
+					      : format_read(parser);
 }
 
 /* --- Objects and arrays --------------------------------------------------------------- */
@@ -161,7 +147,7 @@ struct jq_node *jq_field_literal(struct jq_parser *parser, uint32_t offset, stru
 {
 	struct jq_node *made = jq_parser_named(parser, offset, NODE_FIELD, name);
 	if (made) {
-		made->a = identity(parser);
+		made->a = jq_parser_identity(parser);
 	}
 	return made;
 }
@@ -187,7 +173,7 @@ static struct jq_node *member_short(struct jq_parser *parser, uint32_t offset, i
 	if (kind == TOKEN_NAME || jq_token_is_keyword(kind)) {
 		return jq_field_literal(parser, offset, name);
 	}
-	struct jq_node *made = jq_parser_make(parser, offset, NODE_INDEX, identity(parser), key);
+	struct jq_node *made = jq_parser_make(parser, offset, NODE_INDEX, jq_parser_identity(parser), key);
 	return made;
 }
 
@@ -195,7 +181,7 @@ static struct jq_node *member_key(struct jq_parser *parser, int kind)
 {
 	uint32_t offset = jq_parser_here(parser);
 	if (kind == '(') {
-		next(parser);
+		jq_parser_next(parser);
 		struct jq_node *key = jq_pipe_read(parser);
 		if (!key || !jq_parser_expect(parser, ')', "`)` behind an object key")) {
 			return NULL;
@@ -208,7 +194,7 @@ static struct jq_node *member_key(struct jq_parser *parser, int kind)
 	if (kind == TOKEN_NAME || kind == TOKEN_VARIABLE || jq_token_is_keyword(kind)) {
 		struct jq_node *key = jq_parser_constant(
 			parser, offset, jq_string_borrow(parser->lexer.text));
-		next(parser);
+		jq_parser_next(parser);
 		return key;
 	}
 	if (kind == TOKEN_NUMBER) {
@@ -221,7 +207,7 @@ static struct jq_node *member_key(struct jq_parser *parser, int kind)
 
 static bool member_read(struct jq_parser *parser, struct jq_list *list)
 {
-	int kind = token(parser);
+	int kind = jq_parser_token(parser);
 	uint32_t offset = jq_parser_here(parser);
 	struct jq_node *key = member_key(parser, kind), *value;
 	if (!key) {
@@ -246,8 +232,8 @@ struct jq_node *jq_object_literal(struct jq_parser *parser)
 {
 	uint32_t offset = jq_parser_here(parser);
 	struct jq_list list = { 0 };
-	next(parser);
-	while (token(parser) != '}') {
+	jq_parser_next(parser);
+	while (jq_parser_token(parser) != '}') {
 		if (!member_read(parser, &list)) {
 			return NULL;
 		}
@@ -265,8 +251,8 @@ struct jq_node *jq_array_literal(struct jq_parser *parser)
 {
 	uint32_t offset = jq_parser_here(parser);
 	struct jq_node *inner = NULL;
-	next(parser);
-	if (token(parser) != ']' && !(inner = jq_pipe_read(parser))) {
+	jq_parser_next(parser);
+	if (jq_parser_token(parser) != ']' && !(inner = jq_pipe_read(parser))) {
 		return NULL;
 	}
 	return jq_parser_expect(parser, ']', "`]`") ? jq_parser_make(parser, offset, NODE_ARRAY, inner, NULL)

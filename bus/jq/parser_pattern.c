@@ -19,16 +19,6 @@ struct reading {
 	struct jq_step **tail;
 };
 
-static void next(struct jq_parser *parser)
-{
-	jq_lexer_next(&parser->lexer);
-}
-
-static int token(const struct jq_parser *parser)
-{
-	return parser->lexer.token;
-}
-
 static struct jq_value hidden_name(struct jq_parser *parser)
 {
 	char *name = xylem_arena_format(parser->tree->arena, "*%u", parser->tree->hidden++);
@@ -54,10 +44,10 @@ static bool pattern_of(struct reading *reading, struct jq_value whole);
 static bool part_read(struct reading *reading, struct jq_value from, struct jq_node *key)
 {
 	struct jq_parser *parser = reading->parser;
-	if (token(parser) == TOKEN_VARIABLE) {
+	if (jq_parser_token(parser) == TOKEN_VARIABLE) {
 		struct jq_value to = jq_string_borrow(parser->lexer.text);
 		bool added = step_add(reading, from, key, to);
-		next(parser);
+		jq_parser_next(parser);
 		return added;
 	}
 	struct jq_value to = hidden_name(parser);
@@ -68,7 +58,7 @@ static bool array_pattern(struct reading *reading, struct jq_value whole)
 {
 	struct jq_parser *parser = reading->parser;
 	int64_t index = 0;
-	next(parser);
+	jq_parser_next(parser);
 	do {
 		struct jq_node *key = jq_parser_constant(parser, jq_parser_here(parser), jq_int(index++));
 		if (!key || !part_read(reading, whole, key)) {
@@ -85,23 +75,23 @@ static struct jq_node *key_read(struct jq_parser *parser)
 		struct jq_node *key = jq_pipe_read(parser);
 		return key && jq_parser_expect(parser, ')', "`)`") ? key : NULL;
 	}
-	if (token(parser) == '"' || token(parser) == TOKEN_FORMAT) {
+	if (jq_parser_token(parser) == '"' || jq_parser_token(parser) == TOKEN_FORMAT) {
 		return jq_string_literal(parser);
 	}
-	if (token(parser) != TOKEN_NAME && token(parser) != TOKEN_VARIABLE &&
-		!jq_token_is_keyword(token(parser))) {
+	if (jq_parser_token(parser) != TOKEN_NAME && jq_parser_token(parser) != TOKEN_VARIABLE &&
+		!jq_token_is_keyword(jq_parser_token(parser))) {
 		return jq_parser_wrong(
 			parser, "a name, a string, a variable or an expression in parentheses");
 	}
 	struct jq_node *key = jq_parser_constant(parser, offset, jq_string_borrow(parser->lexer.text));
-	next(parser);
+	jq_parser_next(parser);
 	return key;
 }
 
 static bool member_pattern(struct reading *reading, struct jq_value whole)
 {
 	struct jq_parser *parser = reading->parser;
-	bool variable = token(parser) == TOKEN_VARIABLE;
+	bool variable = jq_parser_token(parser) == TOKEN_VARIABLE;
 	struct jq_value name = jq_string_borrow(parser->lexer.text);
 	struct jq_node *key = key_read(parser);
 	if (!key) {
@@ -119,7 +109,7 @@ static bool member_pattern(struct reading *reading, struct jq_value whole)
 
 static bool object_pattern(struct reading *reading, struct jq_value whole)
 {
-	next(reading->parser);
+	jq_parser_next(reading->parser);
 	do {
 		if (!member_pattern(reading, whole)) {
 			return false;
@@ -134,9 +124,10 @@ static bool pattern_of(struct reading *reading, struct jq_value whole)
 	if (!jq_parser_deeper(parser)) {
 		return false;
 	}
-	bool read = token(parser) == '['   ? array_pattern(reading, whole)
-		    : token(parser) == '{' ? object_pattern(reading, whole)
-					   : jq_parser_wrong(parser, "a variable or a pattern") != NULL;
+	bool read = jq_parser_token(parser) == '[' ? array_pattern(reading, whole)
+		    : jq_parser_token(parser) == '{'
+			    ? object_pattern(reading, whole)
+			    : jq_parser_wrong(parser, "a variable or a pattern") != NULL;
 	parser->depth--;
 	return read;
 }
@@ -144,9 +135,9 @@ static bool pattern_of(struct reading *reading, struct jq_value whole)
 bool jq_pattern_read(struct jq_parser *parser, struct jq_pattern *ret_pattern)
 {
 	struct jq_pattern pattern = { .start = parser->lexer };
-	if (token(parser) == TOKEN_VARIABLE) {
+	if (jq_parser_token(parser) == TOKEN_VARIABLE) {
 		pattern.variable = jq_string_borrow(parser->lexer.text);
-		next(parser);
+		jq_parser_next(parser);
 		*ret_pattern = pattern;
 		return true;
 	}
