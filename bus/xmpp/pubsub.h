@@ -118,6 +118,8 @@ int options_read_form(struct topic_subscription_options *options, const struct x
 
 /* --- Items ---------------------------------------------------------------- */
 
+/* The type of what is published and is no event itself. */
+#define PUBSUB_ITEM_TYPE "xmpp.item"
 /*
  * `<item id='' publisher=''>PAYLOAD</item>`. The payload is the event in JSON,
  * or its data where these are XML, or an Atom entry, as the topic's type has it.

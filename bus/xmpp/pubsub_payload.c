@@ -132,13 +132,20 @@ static void write_payload(
 	}
 }
 
+/* Published as an item without payload; an event without data is more than that, and is told. */
+static bool is_bare(const struct xylem_message *message)
+{
+	return message->kind == XYLEM_MESSAGE && !xylem_span_present(message->data) &&
+	       xylem_span_is(message->type, PUBSUB_ITEM_TYPE);
+}
+
 void pubsub_write_item(struct xylem_buffer *out, const struct topic_settings *settings,
 	const struct xylem_message *message, bool with_payload)
 {
 	xylem_buffer_text(out, "<item");
 	xml_write_attribute(out, "id", message->id);
 	xml_write_attribute(out, "publisher", pubsub_publisher(message));
-	if (!with_payload || !xylem_span_present(message->data)) {
+	if (!with_payload || is_bare(message)) {
 		xylem_buffer_text(out, "/>");
 		return;
 	}

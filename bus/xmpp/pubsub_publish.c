@@ -69,7 +69,7 @@ static int read_payload(const struct xmpp_request *request, struct publishing *p
 	struct xylem_reason *reason)
 {
 	const struct payload_defaults defaults = { .id = id,
-		.type = XYLEM_SPAN_LITERAL("xmpp.item"),
+		.type = XYLEM_SPAN_LITERAL(PUBSUB_ITEM_TYPE),
 		.source = xylem_span_of(xylem_arena_format(publishing->arena, "xmpp:%s", request->sender)) };
 	if (payload != NULL) {
 		return payload_read(payload, &defaults, publishing->arena, message, reason);

@@ -9,6 +9,7 @@ import http.client
 import json
 import pathlib
 import sys
+from xml.sax import saxutils
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.peers.kafka import Kafka  # noqa: E402
@@ -223,7 +224,7 @@ routes:
 
     async def test_12_data_that_only_calls_itself_xml(self):
         """What is no XML element, alone and whole, does not stand in an item as one."""
-        for number, data in enumerate((b"</item></items></event></message>", b"<a>", b"<a/><b/>", b"text", b"<a>\x01</a>", b"<a>&#1;</a>",
+        for number, data in enumerate((b"", b"</item></items></event></message>", b"<a>", b"<a/><b/>", b"text", b"<a>\x01</a>", b"<a>&#1;</a>",
                                        b"<!DOCTYPE a><a/>", b"<!-- c --><a/>", b"<a><?pi?></a>", b"<p:a/>", b"<a b='1' b='2'/>", b"</stream:stream>",
                                        b"<a/></stream:stream><b/>", b"<a>&lol;</a>", b"<a>\xff</a>", b"<a>" * 40 + b"</a>" * 40)):
             name = f"x-{number}"
