@@ -7,7 +7,8 @@
  * An item's notifications are counted together: the topic is told once, when
  * the last is confirmed. A subscriber's error (a vanished account, a full
  * offline store) is logged and is nobody else's problem. An item that does not
- * fit into a stanza is announced without its payload, to be fetched elsewhere.
+ * fit into a stanza is announced without its payload, to be fetched elsewhere;
+ * one whose id alone does not is logged, and not announced.
  *
  * The rule not to break: the id of a notification is made from the item and its
  * place in the journal, so that a repeat after a crash carries the same one.
@@ -128,6 +129,12 @@ static void write_stanza(struct sending *sending, const struct topic_recipient *
 	xylem_buffer_text(out, "</message>");
 }
 
+/* No link will ever take it: what the lane would repeat for ever, before everything behind it. */
+static bool is_refused(int error)
+{
+	return error == -XYLEM_E_INVALID || error == -XYLEM_E_TOO_LARGE;
+}
+
 static int send_stanza(struct sending *sending, const struct outbox_track *track)
 {
 	struct link *link = sending->outlet->link;
@@ -142,9 +149,8 @@ static int send_stanza(struct sending *sending, const struct outbox_track *track
 			break;
 		}
 	}
-	if (error == -XYLEM_E_INVALID) {
-		xylem_log(XYLEM_LOG_WARNING, "topic", "a notification cannot be written as XML: %s",
-			reason.text);
+	if (is_refused(error)) {
+		xylem_log(XYLEM_LOG_WARNING, "topic", "a notification cannot be sent: %s", reason.text);
 	}
 	return error;
 }
@@ -164,7 +170,7 @@ static int send_one(struct sending *sending, const struct topic_recipient *to)
 	if (error != 0) {
 		one_less(sending->notice, 0);
 	}
-	return error == -XYLEM_E_INVALID ? 0 : error;
+	return is_refused(error) ? 0 : error;
 }
 
 /* All recipients, or the first failure. */

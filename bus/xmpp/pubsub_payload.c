@@ -192,11 +192,11 @@ void pubsub_write_body(struct xylem_buffer *out, const struct xylem_message *mes
 	size_t at;
 
 	if (payload_write_xml(message, &xml, &title)) {
-		xylem_buffer_span(&text, xylem_buffer_borrow(&title));
+		xylem_buffer_span(&text, cut(xylem_buffer_borrow(&title)));
 	} else {
-		xylem_buffer_span(&text, message->type);
+		xylem_buffer_span(&text, cut(message->type));
 		xylem_buffer_text(&text, message->subject.n > 0 ? " " : "");
-		xylem_buffer_span(&text, message->subject);
+		xylem_buffer_span(&text, cut(message->subject));
 		if (message->data.n > 0 && xml_check(cut(message->data), &at)) {
 			xylem_buffer_text(&text, ": ");
 			xylem_buffer_span(&text, cut(message->data));

@@ -234,6 +234,22 @@ routes:
             self.assertEqual(got, data)
         await self.link_stands()
 
+    async def test_13_names_too_large_for_a_stanza(self):
+        """An item that no notification can carry, nor a text beside it, costs itself: the next one comes."""
+        marks = "&" * 60000
+        answer = await self.bob.iq("set", BUS, f"<pubsub xmlns='{PUBSUB}'><options node='t' jid='bob@example.com'><x xmlns='jabber:x:data' "
+                                   "type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/pubsub#subscribe_options</value>"
+                                   "</field><field var='pubsub#include_body'><value>1</value></field></x></options></pubsub>")
+        self.assertEqual(condition(answer), "result")
+        event = json.dumps({"specversion": "1.0", "id": "large-subject", "source": "/t", "type": "t", "subject": marks})
+        self.assertEqual(self.webhook(event.encode(), **{"Content-Type": "application/cloudevents+json"}), 202)
+        handle = self.stage.api("messages?id=large-subject")[1]["messages"][0]["handle"]
+        await self.bob.message(lambda m: any(i.get("id") == f"{handle}.text" for i in m.iter(f"{{{EVENT}}}item")))
+        self.assertEqual(self.stage.api("publish", {"ingress": "topic:t", "id": marks})[0], 200)
+        self.assertEqual(self.webhook(b"small", **{"x-id": "small"}), 202)
+        self.assertEqual((await self.notified("small"))["data"], "small")
+        await self.link_stands()
+
     async def test_20_memory(self):
         line, grown = self.memory.grown()
         stage.say(line)
