@@ -33,6 +33,7 @@ struct archive {
 };
 
 static const struct pubsub_refusal refusals[] = {
+	{ -XYLEM_E_LIMIT, "cancel", "not-allowed", "max-items-exceeded" },
 	{ -XYLEM_E_UNSUPPORTED, "cancel", "feature-not-implemented", "unsupported persistent-items" },
 	{ 0, NULL, NULL, NULL },
 };
@@ -250,10 +251,9 @@ static int read_ids(struct archive *archive, struct topic_page *page, struct xyl
 		error = error != 0
 				? error
 				: topic_items(topics, archive->topic, &query, collect, archive, &one, reason);
-		if (error != 0) {
-			return error;
+		if (error != 0 || page->n++ == PAGE_MOST) {
+			return error != 0 ? error : -XYLEM_E_LIMIT;
 		}
-		page->n++;
 	}
 	page->total = page->n;
 	return 0;

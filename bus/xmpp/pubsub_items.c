@@ -5,12 +5,14 @@
  * lets the asker go on for.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include <xylem/json.h>
 #include <xmpp/pubsub.h>
 #include <xmpp/rsm.h>
 
 #define ANSWER_ROOM ((size_t)8 * 1024) /* of a stanza, for what stands around the items */
+#define IDS_MOST 1000U
 
 /* Items as they are to stand in the answer, old to new. */
 struct page {
@@ -22,9 +24,28 @@ struct page {
 		struct xylem_span id;
 	} * places;
 	size_t n, room;
-	size_t most; /* bytes of an answer */
+	size_t dropped; /* of the oldest, which no longer fit */
+	size_t most;    /* bytes of an answer */
 	bool forward;
 };
+
+/* Going back, what newer items leave no room for is let go: it would not fit in the end, either. */
+static void drop_old(struct page *page)
+{
+	size_t n = 0;
+	while (n + 1 < page->n && page->bytes.n - page->places[n].start > page->most) {
+		n++;
+	}
+	size_t bytes = page->places[n].start;
+	memmove(page->bytes.bytes, page->bytes.bytes + bytes, page->bytes.n - bytes);
+	page->bytes.n -= bytes;
+	page->n -= n;
+	page->dropped += n;
+	memmove(page->places, page->places + n, page->n * sizeof(*page->places));
+	for (size_t i = 0; i < page->n; i++) {
+		page->places[i].start -= bytes;
+	}
+}
 
 static bool collect(void *context, struct xylem_span id, const struct xylem_message *message)
 {
@@ -42,6 +63,9 @@ static bool collect(void *context, struct xylem_span id, const struct xylem_mess
 	}
 	page->places[page->n++] = (struct place){ page->bytes.n, xylem_arena_copy(page->arena, id) };
 	pubsub_write_item(&page->bytes, page->settings, message, true);
+	if (!page->forward && page->bytes.n > 4 * page->most) {
+		drop_old(page);
+	}
 	/* Going forward, what comes behind the first that do not fit is not needed. */
 	return !xylem_buffer_failed(&page->bytes) && (!page->forward || page->bytes.n <= page->most);
 }
@@ -80,6 +104,7 @@ static void page_finish(struct page *page)
 static const struct pubsub_refusal refusals[] = {
 	{ -XYLEM_E_UNSUPPORTED, "cancel", "feature-not-implemented", "unsupported persistent-items" },
 	{ -XYLEM_E_INVALID, "modify", "bad-request", NULL },
+	{ -XYLEM_E_LIMIT, "cancel", "not-allowed", "max-items-exceeded" },
 	{ 0, NULL, NULL, NULL },
 };
 
@@ -102,8 +127,12 @@ static bool check_subid(
 static int read_some(struct page *page, const struct xmpp_request *request, const char *name,
 	const struct xml_node *operation, struct xylem_reason *reason)
 {
+	size_t n = 0;
 	for (const struct xml_node *one = xml_child(operation, NS_PUBSUB, "item"); one != NULL;
 		one = xml_next(one, NS_PUBSUB, "item")) {
+		if (++n > IDS_MOST) {
+			return -XYLEM_E_LIMIT;
+		}
 		/* One that is not there is left out (6.5.9.12). */
 		int error = topic_item_get(service_topics(request->service), name, xml_attribute(one, "id"),
 			collect, page, reason);
@@ -163,9 +192,10 @@ static void answer(const struct xmpp_request *request, const char *name, const s
 		xylem_buffer_append(&out, page->bytes.bytes + at, end_of(page, end - 1) - at);
 	}
 	xylem_buffer_text(&out, "</items>");
-	if (rsm->asked || end - first < page->n) {
+	if (rsm->asked || page->dropped > 0 || end - first < page->n) {
 		bool some = end > first;
-		rsm_write(&out, some ? page->places[first].id : XYLEM_SPAN_NONE, found->index + first,
+		rsm_write(&out, some ? page->places[first].id : XYLEM_SPAN_NONE,
+			found->index + page->dropped + first,
 			some ? page->places[end - 1].id : XYLEM_SPAN_NONE, found->total);
 	}
 	out.failed = out.failed || page->bytes.failed;

@@ -250,6 +250,20 @@ routes:
         self.assertEqual((await self.notified("small"))["data"], "small")
         await self.link_stands()
 
+    async def test_14_large_items_asked_for_at_once(self):
+        """An answer is as large as a stanza may be, and so is about what is kept while it is made."""
+        text = "x" * 200000
+        for number in range(3):
+            self.assertEqual(self.webhook(text.encode(), **{"x-id": f"big-{number}"}), 202)
+            name = (await self.notified(f"big-{number}"))["id"]
+        for asked, wanted in ((400, "result"), (3000, "error/not-allowed/max-items-exceeded")):
+            answer = await self.bob.iq("get", BUS, f"<pubsub xmlns='{PUBSUB}'><items node='t'>{f'<item id={chr(39)}{name}{chr(39)}/>' * asked}"
+                                       "</items></pubsub>")
+            self.assertEqual(condition(answer), wanted.replace("error", "cancel"))
+            if wanted == "result":
+                self.assertEqual([i.get("id") for i in answer.iter(f"{{{PUBSUB}}}item")], [name])
+        await self.link_stands()
+
     async def test_20_memory(self):
         line, grown = self.memory.grown()
         stage.say(line)
