@@ -82,12 +82,12 @@ static int enter_one(sqlite3 *database, const struct item_entry *entry, struct x
 	return catalogue_step_done(database, statement, reason);
 }
 
-/* Was it retracted or purged before it could be told? */
+/* Was it, or what replaced it, retracted or purged before it could be told? */
 static int look_gone(sqlite3 *database, const struct item_entry *entry, struct xylem_reason *reason)
 {
 	sqlite3_stmt *statement = bound(database,
 		"SELECT EXISTS (SELECT 1 FROM topic_entries WHERE topic = ?1 AND item = ?2 AND gone = 1 AND "
-		"partition = ?3 AND offset = ?4) OR EXISTS (SELECT 1 FROM topic_purges WHERE topic = ?1 AND "
+		"partition = ?3 AND offset >= ?4) OR EXISTS (SELECT 1 FROM topic_purges WHERE topic = ?1 AND "
 		"partition = ?3 AND offset > ?4)",
 		entry, reason);
 	if (statement == NULL) {

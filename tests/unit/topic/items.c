@@ -212,6 +212,17 @@ static void retracted_stays_so(void **state)
 	assert_items(place, "t", "b a ");
 }
 
+/* Replaced and then retracted, before the lane came to the first record: it tells neither. */
+static void retracted_with_what_it_replaced(void **state)
+{
+	struct place *place = *state;
+	struct xylem_position first = put(place, "t", "a"), second = put(place, "t", "a");
+	assert_int_equal(retract(place, "t", "a"), 0);
+	assert_true(lane_enters(place, "t", "a", first));
+	assert_true(lane_enters(place, "t", "a", second));
+	assert_items(place, "t", "");
+}
+
 static void evicted_and_replaced_stay_so(void **state)
 {
 	struct place *place = *state;
@@ -337,6 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(retracted_stays_so, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(retracted_with_what_it_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(evicted_and_replaced_stay_so, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(purged_stays_so, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_made_topic_lasts, set_up, tear_down),
