@@ -124,7 +124,7 @@ struct config_lane {
 struct config_route {
 	const char *name;
 	struct xylem_strings from; /* connector names and `topic:NAME` */
-	const struct where *where; /* NULL: takes all */
+	struct where *where;       /* NULL: takes all */
 	const struct config_step *steps;
 	size_t step_count;
 	const struct config_lane *lanes;

@@ -389,7 +389,7 @@ void routes_free(struct config_view *view)
 {
 	for (size_t i = 0; i < view->route_count; i++) {
 		const struct config_route *route = &view->routes[i];
-		where_free((struct where *)(uintptr_t)route->where);
+		where_free(route->where);
 		for (size_t j = 0; j < route->step_count; j++) {
 			step_free(&route->steps[j]);
 		}

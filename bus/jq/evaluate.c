@@ -274,6 +274,7 @@ static const struct jq_action *const actions[NODE_KINDS] = {
 	[NODE_IDENTITY] = &jq_action_identity,
 	[NODE_CONSTANT] = &jq_action_constant,
 	[NODE_FIELD] = &jq_action_field,
+	[NODE_DATA] = &jq_action_data,
 	[NODE_INDEX] = &jq_action_index,
 	[NODE_SLICE] = &jq_action_slice,
 	[NODE_ITERATE] = &jq_action_iterate,

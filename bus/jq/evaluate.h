@@ -190,16 +190,16 @@ void jq_stack_free(struct jq_machine *machine);
 /* evaluate.c: the flow, where it stands. */
 enum jq_status jq_flow_run(struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value);
 
-extern const struct jq_action jq_action_identity, jq_action_constant, jq_action_field, jq_action_index,
-	jq_action_slice, jq_action_iterate, jq_action_pipe, jq_action_comma, jq_action_negate,
-	jq_action_binary, jq_action_and, jq_action_or, jq_action_alternative, jq_action_if, jq_action_try,
-	jq_action_reduce, jq_action_foreach, jq_action_bind, jq_action_destructure, jq_action_variable,
-	jq_action_array, jq_action_object, jq_action_string, jq_action_format, jq_action_assign,
-	jq_action_update, jq_action_calculate, jq_action_label, jq_action_break, jq_action_closure,
-	jq_action_invoke, jq_action_builtin, jq_action_empty, jq_action_error, jq_action_not,
-	jq_action_select, jq_action_recurse, jq_action_path, jq_action_getpath, jq_action_delete,
-	jq_action_first, jq_action_last, jq_action_limit, jq_action_skip, jq_action_until, jq_action_while,
-	jq_action_repeat, jq_action_range, jq_action_any, jq_action_all, jq_action_isempty, jq_action_sorted,
-	jq_action_add, jq_action_world;
+extern const struct jq_action jq_action_identity, jq_action_constant, jq_action_field, jq_action_data,
+	jq_action_index, jq_action_slice, jq_action_iterate, jq_action_pipe, jq_action_comma,
+	jq_action_negate, jq_action_binary, jq_action_and, jq_action_or, jq_action_alternative, jq_action_if,
+	jq_action_try, jq_action_reduce, jq_action_foreach, jq_action_bind, jq_action_destructure,
+	jq_action_variable, jq_action_array, jq_action_object, jq_action_string, jq_action_format,
+	jq_action_assign, jq_action_update, jq_action_calculate, jq_action_label, jq_action_break,
+	jq_action_closure, jq_action_invoke, jq_action_builtin, jq_action_empty, jq_action_error,
+	jq_action_not, jq_action_select, jq_action_recurse, jq_action_path, jq_action_getpath,
+	jq_action_delete, jq_action_first, jq_action_last, jq_action_limit, jq_action_skip, jq_action_until,
+	jq_action_while, jq_action_repeat, jq_action_range, jq_action_any, jq_action_all, jq_action_isempty,
+	jq_action_sorted, jq_action_add, jq_action_world;
 
 #endif

@@ -52,6 +52,11 @@ struct jq_options {
 	const struct jq_argument *arguments;
 	size_t argument_count;
 	struct jq_limits limits;
+	/*
+	 * jq_value_message checks data only when the program asks for it, where that can be told beforehand
+	 * (payload.c), and leaves it away where it cannot be reached.
+	 */
+	bool spare_data;
 	bool impure; /* allows input, inputs, debug, stderr, env, $ENV, halt, input_filename ...: for the command only */
 };
 
@@ -66,6 +71,8 @@ struct jq_place {
 int jq_program_new(struct xylem_span text, const struct jq_options *options, struct jq_program **ret_program,
 	struct jq_place *ret_place, struct xylem_reason *reason);
 struct jq_program *jq_program_free(struct jq_program *program);
+/* Is what comes out of it a changed copy of its input (`.a = 1`, also as an operand of `and`, `or`)? Then where. */
+bool jq_program_assigns(const struct jq_program *program, struct jq_place *ret_place);
 
 /* What one thread needs. `program` stays valid until jq_machine_free. NULL: out of memory. */
 struct jq_machine *jq_machine_new(const struct jq_program *program);
@@ -90,7 +97,7 @@ void jq_machine_world(struct jq_machine *machine, const struct jq_world *world);
  */
 void jq_machine_begin(struct jq_machine *machine, int64_t now_us);
 
-/* The event as design.md and docs/where.md have it; its spans are borrowed. NONE: data is not valid JSON (reason). */
+/* The event as docs/where.md has it; its spans are borrowed. NONE: data is not valid JSON (reason). */
 struct jq_value jq_value_message(
 	struct jq_machine *machine, const struct xylem_message *message, struct xylem_reason *reason);
 
@@ -99,7 +106,8 @@ struct jq_value jq_value_message(
  * jq_machine_begin; a negative value from there ends the run and is returned.
  * -XYLEM_E_UNPROCESSABLE: the program raised an error nobody caught (reason: its
  * text as jq says it). -XYLEM_E_LIMIT: a limit, with program, line, column and
- * limit. -XYLEM_E_END: `halt` or `halt_error` (impure only).
+ * limit. -XYLEM_E_INVALID: with `spare_data`, the program asked for data that is
+ * no valid JSON (reason). -XYLEM_E_END: `halt` or `halt_error` (impure only).
  */
 typedef int jq_result(void *context, struct jq_machine *machine, struct jq_value value);
 int jq_machine_run(struct jq_machine *machine, struct jq_value input, jq_result *result, void *context,

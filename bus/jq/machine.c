@@ -78,6 +78,7 @@ void jq_machine_begin(struct jq_machine *machine, int64_t now_us)
 	machine->halted = false;
 	machine->exit_status = 0;
 	machine->now_us = now_us;
+	machine->payload = XYLEM_SPAN_NONE;
 	machine->written = 0;
 	machine->cell_count = machine->cell_room = 0;
 	machine->dead_arrays = NULL;
@@ -210,6 +211,9 @@ int jq_machine_run(struct jq_machine *machine, struct jq_value input, jq_result 
 	machine->context = context;
 	enum jq_status status = jq_is_none(input) ? jq_failed(machine) : run_root(machine, input);
 	if (machine->callback < 0) {
+		if (machine->callback == -XYLEM_E_INVALID && xylem_span_present(machine->payload)) {
+			*reason = machine->payload_reason;
+		}
 		return machine->callback;
 	}
 	if (machine->limit != JQ_LIMIT_NONE) {
@@ -255,6 +259,10 @@ static struct jq_value data_value(struct jq_machine *machine, const struct xylem
 {
 	*ret_name = "data";
 	if (xylem_content_type_is_json(message->datacontenttype)) {
+		if (machine->program->payload == PAYLOAD_BY_NAME) {
+			machine->payload = message->data;
+			return jq_value_json(message->data);
+		}
 		int error = json_check_within(message->data, XYLEM_JSON_DEPTH - 1, NULL, reason);
 		return error < 0 ? jq_simple(JQ_NONE) : jq_value_json(message->data);
 	}
@@ -283,7 +291,7 @@ struct jq_value jq_value_message(
 		event = member_add(machine, event, message->extensions[i].name,
 			jq_string_borrow(message->extensions[i].value));
 	}
-	if (xylem_span_present(message->data)) {
+	if (xylem_span_present(message->data) && machine->program->payload != PAYLOAD_UNSEEN) {
 		const char *name;
 		struct jq_value data = data_value(machine, message, &name, reason);
 		event = jq_is_none(data) ? data : member_add(machine, event, xylem_span_of(name), data);

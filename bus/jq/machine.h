@@ -86,8 +86,10 @@ struct jq_machine {
 	bool halted;
 	int exit_status;
 	int64_t now_us;
-	size_t written, output;      /* bytes of results, and how many they may be */
-	struct xylem_buffer scratch; /* for text under way */
+	struct xylem_span payload;          /* of the event, not checked yet; absent: none, or it was */
+	struct xylem_reason payload_reason; /* what is wrong with it */
+	size_t written, output;             /* bytes of results, and how many they may be */
+	struct xylem_buffer scratch;        /* for text under way */
 
 	struct jq_cell_chunk **cell_chunks; /* JQ_CELL_CHUNKS places */
 	uint32_t cell_count, cell_room;     /* used, and in chunks */

@@ -138,6 +138,7 @@ static bool program_build(struct jq_program *program, struct jq_tree *tree, stru
 	}
 	jq_outputs_find(tree);
 	jq_actions_set(tree);
+	program->payload = tree->options->spare_data ? jq_payload_find(program->root) : PAYLOAD_WHOLE;
 	return true;
 }
 
@@ -193,6 +194,34 @@ int jq_program_new(struct xylem_span text, const struct jq_options *options, str
 	}
 	*ret_program = program;
 	return 0;
+}
+
+static const struct jq_node *assignment_find(const struct jq_node *node)
+{
+	switch (node->kind) {
+	case NODE_ASSIGN:
+	case NODE_UPDATE:
+	case NODE_CALCULATE:
+		return node;
+	case NODE_PIPE:
+		return assignment_find(node->b);
+	case NODE_AND:
+	case NODE_OR: {
+		const struct jq_node *left = assignment_find(node->a);
+		return left ? left : assignment_find(node->b);
+	}
+	default:
+		return NULL;
+	}
+}
+
+bool jq_program_assigns(const struct jq_program *program, struct jq_place *ret_place)
+{
+	const struct jq_node *node = assignment_find(program->root);
+	if (node) {
+		*ret_place = jq_place_of(node->source, node->offset);
+	}
+	return node != NULL;
 }
 
 struct jq_program *jq_program_free(struct jq_program *program)

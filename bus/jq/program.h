@@ -7,9 +7,10 @@
 struct jq_program {
 	struct xylem_arena *arena; /* holds all of it, its text too */
 	const char *file;
-	const struct jq_node *root;
+	struct jq_node *root; /* not changed any more once it is compiled */
 	struct jq_limits limits;
 	bool impure;
+	enum jq_payload payload; /* PAYLOAD_WHOLE unless `spare_data` was asked for */
 };
 
 #endif

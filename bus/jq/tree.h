@@ -64,6 +64,7 @@ enum jq_node_kind {
 	NODE_ISEMPTY,
 	NODE_SORTED, /* op(a): an array by the keys that a gives for each element */
 	NODE_ADD,    /* add(a) */
+	NODE_DATA,   /* a | .value, the event's payload, checked when it is reached: payload.c */
 	NODE_WORLD,  /* what only an impure program has: op */
 	NODE_KINDS,
 };
@@ -191,6 +192,13 @@ bool jq_parse(struct jq_tree *tree, const struct jq_source *source, struct jq_un
 struct jq_node *jq_resolve(struct jq_tree *tree, const struct jq_unit *unit);
 /* How many results each node has. */
 void jq_outputs_find(struct jq_tree *tree);
+/* payload.c: how an expression over the event (NULL: the event itself) looks at its payload. */
+enum jq_payload {
+	PAYLOAD_WHOLE,   /* with everything else: it is checked before the run */
+	PAYLOAD_BY_NAME, /* as `.data` only, by nodes that are NODE_DATA now and check it */
+	PAYLOAD_UNSEEN,
+};
+enum jq_payload jq_payload_find(struct jq_node *node);
 /* What the machine calls for each node. */
 void jq_actions_set(struct jq_tree *tree);
 

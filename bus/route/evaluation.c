@@ -50,12 +50,11 @@ static void fail(struct run *run, int step, const char *code, const struct xylem
 }
 
 /* True: goes on. */
-static bool where_passes(
-	struct run *run, const struct where *where, int step, const struct xylem_message *message)
+static bool where_passes(struct run *run, struct where *where, int step, const struct xylem_message *message)
 {
 	bool match = false;
 	struct xylem_reason reason = { "" };
-	int error = where_match(where, message, run->arena, &match, &reason);
+	int error = where_match(where, message, &match, &reason);
 	if (error) {
 		fail(run, step, "where-error", &reason, message);
 		return false;
@@ -74,7 +73,7 @@ static void apply(struct run *run, int step, struct xylem_message *message, stru
 		return;
 	}
 	bool match = false;
-	int error = where_match(config->program, message, run->arena, &match, &result->reason);
+	int error = where_match(config->program, message, &match, &result->reason);
 	snprintf(result->code, sizeof(result->code), "where-error");
 	result->outcome = error ? XYLEM_STEP_FAILED : match ? XYLEM_STEP_PASS : XYLEM_STEP_FILTERED;
 }
@@ -265,8 +264,7 @@ void evaluate(const struct config_route *plan, void *const *workers, const struc
 	crash_point("evaluated");
 }
 
-static bool route_takes(
-	const struct config_route *plan, const struct xylem_message *message, struct xylem_arena *arena)
+static bool route_takes(const struct config_route *plan, const struct xylem_message *message)
 {
 	if (!route_takes_from(plan, message->ingress)) {
 		return false;
@@ -274,7 +272,7 @@ static bool route_takes(
 	bool match = true;
 	struct xylem_reason reason;
 	/* An error of `where` is that route's case: it took the message. */
-	return !plan->where || where_match(plan->where, message, arena, &match, &reason) != 0 || match;
+	return !plan->where || where_match(plan->where, message, &match, &reason) != 0 || match;
 }
 
 void evaluate_unrouted(const struct config_view *view, const struct xylem_message *original,
@@ -293,7 +291,7 @@ void evaluate_unrouted(const struct config_view *view, const struct xylem_messag
 	/* A replay that a route takes now is settled here too: its case is that of this lane. */
 	ret_evaluated->verdict = offered_again ? VERDICT_FILTERED : VERDICT_NOT_MINE;
 	for (size_t i = 0; i < view->route_count; i++) {
-		if (route_takes(&view->routes[i], original, arena)) {
+		if (route_takes(&view->routes[i], original)) {
 			return;
 		}
 	}

@@ -6,22 +6,22 @@
 #include <xylem/message.h>
 
 /*
- * `where`: a stated subset of jq, compiled natively, that says yes or no about
- * an event seen as JSON (attributes at the top, the payload under `.data`).
- * What the subset is, and that it agrees with the jq program on it:
- * docs/where.md. Read-only after compilation, shared by threads.
+ * `where`: an expression in the jq language that says yes or no about an event
+ * seen as JSON (attributes at the top, the payload under `.data`);
+ * docs/where.md. Shared by threads.
  */
 struct where;
 
-/* -XYLEM_E_INVALID with the column (from 1) and what is not understood there. */
+/* -XYLEM_E_INVALID with the column (from 1) and what is wrong there; -XYLEM_E_MEMORY. `ret_column`, `reason`: may be NULL. */
 int where_compile(const char *text, struct where **ret_where, int *ret_column, struct xylem_reason *reason);
 struct where *where_free(struct where *where);
 
 /*
- * True and false as jq has them (null and false are false). -XYLEM_E_UNPROCESSABLE
- * where jq would raise an error (reason says what), or when `.data` is asked for and is not JSON.
+ * True when one of its results is neither null nor false. -XYLEM_E_UNPROCESSABLE
+ * where jq raises an error or a limit is reached (reason says what), or when
+ * `.data` is asked for and is not JSON.
  */
-int where_match(const struct where *where, const struct xylem_message *message, struct xylem_arena *arena,
-	bool *ret_match, struct xylem_reason *reason);
+int where_match(struct where *where, const struct xylem_message *message, bool *ret_match,
+	struct xylem_reason *reason);
 
 #endif

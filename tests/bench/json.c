@@ -71,11 +71,11 @@ static void run_set(void)
 	sink = out.n;
 }
 
-static void run_where(const struct where *where)
+static void run_where(struct where *where)
 {
-	bool match;
-	xylem_arena_reset(arena);
-	where_match(where, &message, arena, &match, NULL);
+	bool match = false;
+	struct xylem_reason reason;
+	where_match(where, &message, &match, &reason);
 	sink = match;
 }
 

@@ -21,7 +21,7 @@ static void answer(const char *expression, struct xylem_span json)
 		printf("refused at column %d: %s\n", column, reason.text);
 	} else if (xylem_message_read_json(&message, arena, json, &reason) < 0) {
 		printf("refused: %s\n", reason.text);
-	} else if (where_match(where, &message, arena, &match, &reason) < 0) {
+	} else if (where_match(where, &message, &match, &reason) < 0) {
 		puts("error");
 	} else {
 		puts(match ? "true" : "false");

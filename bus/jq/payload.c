@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a program looks at the payload of the event that is its input. A question
+ * about an event's attributes is asked of every message; where nothing can reach
+ * `.data`, it is neither checked nor read, and where it is reached by its name
+ * only, it is checked when that is done: `.type == "order" and .data.total > 1`
+ * says no to any other type, whatever its payload is.
+ *
+ * Only what sees the event itself is followed: behind `.type | ...` nothing
+ * can reach it any more, since whatever holds the whole event (`.` as a value,
+ * a variable, an argument of a function) counts as reading it. What is not
+ * known here counts as reading, too. The recursion follows the program, whose
+ * depth the parser bounds.
+ */
+#include "jq/evaluate.h"
+#include "json/check.h"
+
+static bool is_event(const struct jq_node *node)
+{
+	return !node || node->kind == NODE_IDENTITY;
+}
+
+static bool names_data(struct jq_value name)
+{
+	static const struct xylem_span data = XYLEM_SPAN_LITERAL("data"),
+				       base64 = XYLEM_SPAN_LITERAL("data_base64");
+	struct xylem_span bytes = xylem_span(name.at, name.n);
+	return name.kind != JQ_STRING || xylem_span_equal(bytes, data) || xylem_span_equal(bytes, base64);
+}
+
+/* What comes out of it is never the event. */
+static bool leaves_event(const struct jq_node *node)
+{
+	switch (node->kind) {
+	case NODE_CONSTANT:
+	case NODE_FIELD:
+	case NODE_DATA:
+	case NODE_INDEX:
+	case NODE_NEGATE:
+	case NODE_BINARY:
+	case NODE_AND:
+	case NODE_OR:
+	case NODE_NOT:
+	case NODE_ARRAY:
+	case NODE_OBJECT:
+	case NODE_STRING:
+	case NODE_BUILTIN:
+	case NODE_EMPTY:
+		return true;
+	case NODE_PIPE:
+		return leaves_event(node->a) || leaves_event(node->b);
+	default:
+		return false;
+	}
+}
+
+/* --- When it is run ----------------------------------------------------------- */
+
+static bool payload_check(struct jq_machine *machine)
+{
+	if (!xylem_span_present(machine->payload)) {
+		return true;
+	}
+	if (json_check_within(machine->payload, XYLEM_JSON_DEPTH - 1, NULL, &machine->payload_reason) < 0) {
+		machine->callback = -XYLEM_E_INVALID;
+		return false;
+	}
+	machine->payload = XYLEM_SPAN_NONE;
+	return true;
+}
+
+static enum jq_status data_one(struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
+{
+	return payload_check(machine) ? jq_action_field.one(machine, flow, ret_value) : JQ_ENDED;
+}
+
+static enum jq_status data_each(struct jq_machine *machine, struct jq_flow *flow)
+{
+	return payload_check(machine) ? jq_action_field.each(machine, flow) : JQ_ENDED;
+}
+
+const struct jq_action jq_action_data = { data_one, data_each };
+
+/* --- When it is compiled ------------------------------------------------------- */
+
+static enum jq_payload least(enum jq_payload a, enum jq_payload b)
+{
+	return a < b ? a : b;
+}
+
+static enum jq_payload list_payload(struct jq_node *node)
+{
+	enum jq_payload payload = PAYLOAD_UNSEEN;
+	for (uint32_t i = 0; i < node->count; i++) {
+		payload = least(payload, jq_payload_find(node->list[i]));
+	}
+	return payload;
+}
+
+/* `has("time")` and `type` of the event itself. */
+static enum jq_payload builtin_payload(struct jq_node *node)
+{
+	const struct jq_node *name = node->count == 1 ? node->list[0] : NULL;
+	bool has = strcmp(node->builtin->name, "has") == 0 && name && name->kind == NODE_CONSTANT &&
+		   !names_data(name->value);
+	return has || strcmp(node->builtin->name, "type") == 0 ? list_payload(node) : PAYLOAD_WHOLE;
+}
+
+/* A member of the event: of the payload it is checked from now on. */
+static enum jq_payload field_payload(struct jq_node *node)
+{
+	if (!is_event(node->a)) {
+		return jq_payload_find(node->a);
+	}
+	if (!names_data(node->value)) {
+		return PAYLOAD_UNSEEN;
+	}
+	node->kind = NODE_DATA;
+	node->action = &jq_action_data;
+	return PAYLOAD_BY_NAME;
+}
+
+static enum jq_payload pipe_payload(struct jq_node *node)
+{
+	if (is_event(node->a)) {
+		return jq_payload_find(node->b);
+	}
+	bool leaves = leaves_event(node->a);
+	return least(jq_payload_find(node->a), leaves ? PAYLOAD_UNSEEN : jq_payload_find(node->b));
+}
+
+enum jq_payload jq_payload_find(struct jq_node *node)
+{
+	switch (node ? node->kind : NODE_IDENTITY) {
+	case NODE_CONSTANT:
+	case NODE_EMPTY:
+	case NODE_NOT:
+	case NODE_VARIABLE:
+		return PAYLOAD_UNSEEN;
+	case NODE_FIELD:
+		return field_payload(node);
+	case NODE_INDEX:
+		return is_event(node->a) ? PAYLOAD_WHOLE
+					 : least(jq_payload_find(node->a), jq_payload_find(node->b));
+	case NODE_PIPE:
+		return pipe_payload(node);
+	case NODE_COMMA:
+	case NODE_BINARY:
+	case NODE_AND:
+	case NODE_OR:
+	case NODE_ALTERNATIVE:
+		return least(jq_payload_find(node->a), jq_payload_find(node->b));
+	case NODE_IF: {
+		enum jq_payload then = least(jq_payload_find(node->a), jq_payload_find(node->b));
+		return node->c ? least(then, jq_payload_find(node->c)) : then;
+	}
+	case NODE_TRY:
+	case NODE_SELECT:
+	case NODE_NEGATE:
+		return jq_payload_find(node->a);
+	case NODE_STRING:
+		return list_payload(node);
+	case NODE_BUILTIN:
+		return builtin_payload(node);
+	default:
+		return PAYLOAD_WHOLE;
+	}
+}
