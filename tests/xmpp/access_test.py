@@ -6,6 +6,7 @@ table by REST, by xylemctl and as a command, chat words, discovery, PubSub, arch
 addresses of parts. What each got is a table, which PAGE (docs/access.md) holds; any difference is a failure.
 """
 import asyncio
+import os
 import pathlib
 import re
 import subprocess
@@ -97,7 +98,7 @@ routes:
 
     @classmethod
     def setUpClass(cls):
-        stage.os.environ.update({f"TOKEN_{name.upper()}": f"{name}-0123456789abcdef0123456789abcdef" for name in PEOPLE})
+        os.environ.update({f"TOKEN_{name.upper()}": f"{name}-0123456789abcdef0123456789abcdef" for name in PEOPLE})
         cls.rows = []  # (face, what, [five results])
         super().setUpClass()
 
@@ -141,7 +142,7 @@ routes:
             self.fail("no xylemctl given")
         for words in (["status"], ["pause", "lane", "r/topic:t"], ["config"]):  # ten wrong tokens, and the address has to wait
             async def ask(name, words=words):
-                environment = dict(stage.os.environ, XYLEM_URL=f"http://127.0.0.1:{self.stage.console}", HOME="/nonexistent")
+                environment = dict(os.environ, XYLEM_URL=f"http://127.0.0.1:{self.stage.console}", HOME="/nonexistent")
                 environment["XYLEM_TOKEN"] = self.token(name)
                 done = await asyncio.to_thread(subprocess.run, [XYLEMCTL, *words], capture_output=True, text=True,
                                                env=environment, timeout=60, check=False)

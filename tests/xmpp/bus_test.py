@@ -12,47 +12,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import unittest
-import urllib.request
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
-from tests.peers import ports  # noqa: E402
-from tests.peers.ejabberd import Ejabberd  # noqa: E402
-from tests.peers.process import Process  # noqa: E402
-from tests.peers.prosody import Prosody  # noqa: E402
-from tests.xmpp import tap  # noqa: E402
-from tests.xmpp.client import CLIENT, Client, body, condition  # noqa: E402
+from tests.xmpp import stage  # noqa: E402
+from tests.xmpp.client import body, condition  # noqa: E402
 
-XYLEMD = sys.argv[1]
-SERVER = {"prosody": Prosody, "ejabberd": Ejabberd}[sys.argv[2]]
-BUS = "bus.example.com"
+BUS = stage.BUS
 PUBSUB = "http://jabber.org/protocol/pubsub"
 INFO, ITEMS = (f"<query xmlns='http://jabber.org/protocol/disco#{what}'/>" for what in ("info", "items"))
 PING = "<ping xmlns='urn:xmpp:ping'/>"
 JSON = "{urn:xmpp:json:0}json"
-
-CONFIG = """
-bus: {{ name: acme, data: {folder}/data }}
-console: {{ listen: "127.0.0.1:{console}" }}
-users: {{ ops: {{ role: operator, jids: [ops@example.com] }} }}
-xmpp: {{ server: "127.0.0.1:{component}", domain: bus.example.com, secret: {{ env: TEST_SECRET }},
-         allow: [alice@example.com, bob@example.com] }}
-connectors:
-  desk: {{ xmpp: {{ allow: [alice@example.com] }} }}
-  alerts: {{ xmpp: {{ to: [bob@example.com], event: true }} }}
-  lost: {{ xmpp: {{ to: [nobody@example.com] }} }}
-  helper: {{ xmpp_client: {{ jid: helper@example.com, password: {{ env: TEST_PASSWORD }},
-            server: "127.0.0.1:{client}", tls: {{ {tls} }}, allow: [alice@example.com], to: [bob@example.com] }} }}
-topics:
-  orders: {{ title: Orders, description: All orders, subscribe: [bob@example.com], publish: [alice@example.com] }}
-  news: {{ access: open }}
-routes:
-  desk: {{ from: [desk], where: '.type != "lost"', to: [alerts, topic:orders] }}
-  lost: {{ from: [desk], where: '.type == "lost"', deliver: {{ attempts: 2, backoff: 10ms }}, to: [lost] }}
-  tell: {{ from: [topic:news], to: [helper] }}
-  ask: {{ from: [helper], to: [alerts] }}
-"""
 
 
 def certificate(folder):
@@ -69,60 +39,50 @@ def canonical(xml):
     return ET.canonicalize(xml, rewrite_prefixes=True)
 
 
-class BusTest(unittest.TestCase):
+class BusTest(stage.Case):
+    people, accounts = ("alice", "bob", "ops", "mallory"), ("helper",)
+    xmpp = "allow: [alice@example.com, bob@example.com]"
+    config = """
+users: {{ ops: {{ role: operator, jids: [ops@example.com] }} }}
+connectors:
+  desk: {{ xmpp: {{ allow: [alice@example.com] }} }}
+  alerts: {{ xmpp: {{ to: [bob@example.com], event: true }} }}
+  lost: {{ xmpp: {{ to: [nobody@example.com] }} }}
+  helper: {{ xmpp_client: {{ jid: helper@example.com, password: {{ env: TEST_PASSWORD }},
+            server: "127.0.0.1:{client}", tls: {{ {tls} }}, allow: [alice@example.com], to: [bob@example.com] }} }}
+topics:
+  orders: {{ title: Orders, description: All orders, subscribe: [bob@example.com], publish: [alice@example.com] }}
+  news: {{ access: open }}
+routes:
+  desk: {{ from: [desk], where: '.type != "lost"', to: [alerts, topic:orders] }}
+  lost: {{ from: [desk], where: '.type == "lost"', deliver: {{ attempts: 2, backoff: 10ms }}, to: [lost] }}
+  tell: {{ from: [topic:news], to: [helper] }}
+  ask: {{ from: [helper], to: [alerts] }}
+"""
+
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="xylem-bus-"))
         cls.certificate = certificate(cls.folder)
-        cls.server = SERVER(certificate=cls.certificate)
-        cls.server.start()
-        for user in ("alice", "bob", "ops", "mallory", "helper"):
-            cls.server.register(user, "pw")
-        cls.console = ports.free()
-        cls.bus = None
-        cls.start_bus()
-        cls.loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(cls.loop)
-        cls.alice, cls.bob, cls.ops, cls.mallory = (
-            cls.loop.run_until_complete(Client(cls.server, user).login())
-            for user in ("alice", "bob", "ops", "mallory"))
+        cls.server_options = {"certificate": cls.certificate}
+        super().setUpClass()
 
     @classmethod
-    def start_bus(cls, tls=None):
-        tls = tls or f"ca: {cls.certificate[0]}"
-        config = cls.folder / "xylem.yaml"
-        config.write_text(CONFIG.format(folder=cls.folder, console=cls.console, component=cls.server.component_port,
-                                        client=cls.server.client_port, tls=tls))
-        cls.bus = Process([XYLEMD, "run", config], log=cls.folder / "log",
-                          env={"TEST_SECRET": cls.server.secret, "TEST_PASSWORD": "pw"})
-        cls.bus.wait_line(r"connected as bus\.example\.com", 30)
-        cls.bus.wait_line(r"main: ready", 30)
+    def set_the_stage(cls):
+        cls.stage.values |= {"client": cls.stage.server.client_port, "tls": f"ca: {cls.certificate[0]}"}
+        cls.stage.environment["TEST_PASSWORD"] = "pw"
 
     @classmethod
     def tearDownClass(cls):
-        for client in (cls.alice, cls.bob, cls.ops, cls.mallory):
-            cls.loop.run_until_complete(client.logout())
         try:
-            if cls.bus.stop(30) != 0:
-                raise AssertionError(f"xylemd ended with {cls.bus.returncode}:\n{cls.bus.tail(60)}")
+            super().tearDownClass()
         finally:
-            cls.server.__exit__()
             shutil.rmtree(cls.folder, ignore_errors=True)
 
-    def run(self, result=None):
-        """Test methods are coroutines."""
-        method = getattr(self, self._testMethodName)
-        if asyncio.iscoroutinefunction(method):
-            setattr(self, self._testMethodName,
-                    lambda: self.loop.run_until_complete(asyncio.wait_for(method(), 120)))
-        return super().run(result)
-
-    def api(self, path):
-        token = (self.folder / "data" / "admin.token").read_text().strip()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.console}/api/v1/{path}",
-                                         headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.load(answer)
+    def restart_bus(self, **values):
+        self.stage.stop_bus()
+        self.stage.values |= values
+        self.stage.start_bus()
 
     # --- Who gets what ---------------------------------------------------------
 
@@ -309,9 +269,7 @@ class BusTest(unittest.TestCase):
 
     async def test_24_all_survives_a_restart(self):
         before = await self.items(self.bob, "orders")
-        self.assertEqual(self.bus.stop(30), 0)
-        self.bus.mark()
-        self.start_bus()
+        self.restart_bus()
         answer = await self.bob.iq("get", BUS, f"<pubsub xmlns='{PUBSUB}'><subscriptions/></pubsub>")
         self.assertEqual([(s.get("node"), s.get("jid")) for s in answer.iter(f"{{{PUBSUB}}}subscription")],
                          [("orders", "bob@example.com")])
@@ -321,14 +279,21 @@ class BusTest(unittest.TestCase):
         await self.bob.message(lambda m: "p2" in ET.tostring(m, "unicode"))
 
     async def test_25_unsubscribed_hears_nothing(self):
+        self.assertEqual((await self.subscribe(self.ops, "orders")).get("type"), "result")
         self.assertEqual(condition(await self.subscribe(self.bob, "orders", verb="unsubscribe")), "result")
-        await self.publish(self.alice, "orders", "<item id='p3'><a xmlns='u'/></item>")
+        self.bob.received.clear()
+        for name in ("p3", "p4"):
+            await self.publish(self.alice, "orders", f"<item id='{name}'><a xmlns='u'/></item>")
+        # When another subscriber has the second, the first is through to everybody; the answer comes behind all of it.
+        await self.ops.message(lambda m: "p4" in ET.tostring(m, "unicode"))
+        await self.bob.iq("get", BUS, PING)
+        self.assertNotIn("p3", "".join(ET.tostring(m, "unicode") for m in self.bob.received))
         self.assertEqual((await self.subscribe(self.bob, "orders")).get("type"), "result")
-        await self.publish(self.alice, "orders", "<item id='p4'><a xmlns='u'/></item>")
         # The last item comes with the subscription, stamped with its time; it may come as news too.
         last = await self.bob.message(lambda m: m.find("{urn:xmpp:delay}delay") is not None)
-        self.assertIn("p3", ET.tostring(last, "unicode"))
-        await self.bob.message(lambda m: "p4" in ET.tostring(m, "unicode"))
+        self.assertIn("p4", ET.tostring(last, "unicode"))
+        await self.publish(self.alice, "orders", "<item id='p5'><a xmlns='u'/></item>")
+        await self.bob.message(lambda m: "p5" in ET.tostring(m, "unicode"))
 
     # --- The bus as an account ---------------------------------------------------
 
@@ -347,17 +312,13 @@ class BusTest(unittest.TestCase):
         self.assertEqual(body(out), "status ä <&>")
 
     async def test_32_account_checks_the_certificate(self):
-        self.assertEqual(self.bus.stop(30), 0)
-        self.bus.mark()
-        self.start_bus(tls="insecure_skip_verify: false")
-        self.bus.wait_line(r"helper is down: the server's certificate", 30)
-        self.assertEqual(self.bus.stop(30), 0)
-        self.bus.mark()
-        self.start_bus(tls="insecure_skip_verify: true")
+        self.restart_bus(tls="insecure_skip_verify: false")
+        self.stage.bus.wait_line(r"helper is down: the server's certificate", 30)
+        self.restart_bus(tls="insecure_skip_verify: true")
         await self.publish(self.ops, "news", "<item id='n2'><json xmlns='urn:xmpp:json:0'>2</json></item>")
         out = await self.bob.message(lambda m: m.get("from", "").startswith("helper@example.com/"), 40)
         self.assertEqual(body(out), "2")
 
 
 if __name__ == "__main__":
-    tap.run(BusTest)
+    stage.run(BusTest)

@@ -8,9 +8,11 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from tests.xmpp import stage  # noqa: E402
 from tests.xmpp.client import CLIENT, Client, body  # noqa: E402
 from tests.xmpp.commands_test import Operated  # noqa: E402
-from tests.xmpp.world import BUS, main  # noqa: E402
+
+BUS = stage.BUS
 
 DELAY = "<delay xmlns='urn:xmpp:delay' stamp='2026-01-01T00:00:00Z'/>"
 
@@ -196,7 +198,7 @@ class ChatTest(Operated):
 
     def restart_with(self, reason):
         """The step now fails with another reason: the next case is a group of its own."""
-        self.write_config(self.CONFIG.replace('error("no price")', f'error("{reason}")'))
+        self.stage.write(self.config.replace('error("no price")', f'error("{reason}")'))
         self.api("config/reload", {})
 
     async def test_21_not_twice_in_an_hour_nor_after_a_restart(self):
@@ -204,9 +206,9 @@ class ChatTest(Operated):
             self.api(f"hospital/cases/{case['case']}/discard", {"version": case["version"]})
         self.publish({"cost": 3})
         await self.until("a case", lambda: len(self.cases()) == 1)
-        self.assertEqual(self.bus.stop(30), 0)
-        self.bus.mark()
-        self.start_bus(self.CONFIG.replace('error("no price")', 'error("no luck")'))
+        self.assertEqual(self.stage.bus.stop(30), 0)
+        self.stage.bus.mark()
+        self.stage.start_bus(self.config.replace('error("no price")', 'error("no luck")'))
         case = self.cases()[0]
         self.api(f"hospital/cases/{case['case']}/discard", {"version": case["version"]})
         self.publish({"cost": 4})
@@ -220,12 +222,12 @@ class ChatTest(Operated):
         self.restart_with("no idea")
         self.publish({"cost": 5})
         await self.until("a case", lambda: [c for c in self.cases() if "no idea" in c["reason"]])
-        again = await Client(self.server, "ops").login()
+        again = await Client(self.stage.server, "ops").login()
         alert = await again.message(lambda m: "no idea" in (body(m) or ""))
         self.assertIn("New in the hospital", body(alert))
         await again.logout()
-        ChatTest.clients.remove(self.ops)
+        del self.people_online["ops"]
 
 
 if __name__ == "__main__":
-    main(ChatTest)
+    stage.run(ChatTest)

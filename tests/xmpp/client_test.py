@@ -29,7 +29,7 @@ def account(name, more, port="{relay}"):
 
 
 class ClientTest(stage.Case):
-    people = ("alice", "bob", "carol", "mallory", "helper", "agent")
+    people, accounts = ("alice", "bob", "carol", "mallory"), ("helper", "agent")
     xmpp = "allow: ['@example.com']"
     config = f"""
 users: {{{{ ops: {{{{ role: admin, jids: [ops@example.com] }}}} }}}}
@@ -52,24 +52,16 @@ routes:
         resource.setrlimit(resource.RLIMIT_NOFILE, (4 * DESCRIPTORS, max(
             4 * DESCRIPTORS, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
         os.environ["LSAN_OPTIONS"] = f"suppressions={pathlib.Path(__file__).parent / 'strophe.supp'}"
-        cls.relay = Relay()
-        write = stage.Stage.write
-
-        def prepare(self, config=None):
-            secret = self.folder / "account.secret"
-            secret.write_text("pw")
-            secret.chmod(0o600)
-            cls.relay.target = self.server.client_port
-            self.config = self.config.replace("{relay}", str(cls.relay.port))
-            return write(self, config)
-        stage.Stage.write = prepare
         super().setUpClass()
-        for name, client in cls.people_online.items():
-            setattr(cls, name, client)
-        for name in ("helper", "agent"):  # those sessions are the bus's
-            cls.loop.run_until_complete(cls.people_online.pop(name).logout())
         for name in ("helper@example.com", "agent@example.com"):
             cls.stage.bus.wait_line(rf"xmpp: {name}: connected", 60)
+
+    @classmethod
+    def set_the_stage(cls):
+        cls.relay = Relay()
+        cls.relay.target = cls.stage.server.client_port
+        cls.stage.values["relay"] = cls.relay.port
+        cls.stage.secret("account.secret", "pw")
 
     @classmethod
     def tearDownClass(cls):
@@ -77,16 +69,7 @@ routes:
         cls.relay.close()
 
     def publish(self, kind, data):
-        status, answer = self.stage.api("publish", {"ingress": "in", "type": kind, "data": data})
-        self.assertEqual(status, 200, answer)
-        return answer["handle"]
-
-    async def delivered(self, handle):
-        while True:
-            _, message = self.stage.api(f"messages/{handle}")
-            if any(lane["outcome"] == "delivered" for lane in message["lanes"]):
-                return
-            await asyncio.sleep(0.02)
+        return self.publish_event("in", kind, data)
 
     async def heard(self):
         return body(await self.bob.message(lambda m: m.get("from", "").startswith(f"heard@{BUS}"), 60))
@@ -121,7 +104,7 @@ routes:
         handle = self.publish("hold", "wake up")
         while "carol@example.com is not online" not in json.dumps(self.stage.api("lanes/hold/helper")[1]):
             await asyncio.sleep(0.02)
-        carol = self.people_online["carol"] = await Client(self.stage.server, "carol").login()
+        carol = await self.come_online("carol")
         message = await carol.message(lambda m: m.get("from", "").startswith("helper@example.com"))
         self.assertEqual(body(message), "wake up")
         carol.send(f"<message to='{message.get('from')}'><received xmlns='urn:xmpp:receipts' id='{message.get('id')}'/>"
@@ -177,8 +160,7 @@ routes:
         self.stage.server.stop()
         self.stage.server.start()
         self.stage.bus.wait_line(r"xmpp: helper@example\.com: connected", 90)
-        alice = self.people_online["alice"] = await Client(self.stage.server, "alice").login()
-        type(self).bob = self.people_online["bob"] = await Client(self.stage.server, "bob").login()
+        alice, _ = await self.come_online("alice"), await self.come_online("bob")
         alice.send("<message to='helper@example.com' type='chat' id='s1'><body>after the restart</body></message>")
         self.assertEqual(await self.heard(), "after the restart")
 

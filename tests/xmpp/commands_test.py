@@ -10,8 +10,10 @@ import sys
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from tests.xmpp import stage  # noqa: E402
 from tests.xmpp.client import CLIENT, Client, condition  # noqa: E402
-from tests.xmpp.world import BUS, World, main  # noqa: E402
+
+BUS = stage.BUS
 
 COMMANDS = "http://jabber.org/protocol/commands"
 DATA = "{jabber:x:data}"
@@ -56,17 +58,14 @@ class Answer:
                       for item in (x if x is not None else []) if item.tag == DATA + "item"]
 
 
-class Operated(World):
+class Operated(stage.Case):
     """A bus with a route that fails, and four people."""
-    USERS = ("ops", "vera", "alice", "mallory")
-    CONFIG = """
-bus: {{ name: acme, data: {folder}/data }}
-console: {{ listen: "127.0.0.1:{console}" }}
+    people = ("ops", "vera", "alice", "mallory")
+    xmpp = "allow: [alice@example.com]"
+    config = """
 users:
   ops: {{ role: deployer, jids: [ops@example.com] }}
   vera: {{ role: viewer, jids: [vera@example.com] }}
-xmpp: {{ server: "127.0.0.1:{component}", domain: bus.example.com, secret: {{ env: TEST_SECRET }},
-         allow: [alice@example.com] }}
 connectors:
   shop: {{ webhook: {{ path: /shop, listen: "127.0.0.1:0", verify: none }} }}
   out: {{ file: {{ path: "{folder}/out.ndjson" }} }}
@@ -213,7 +212,7 @@ class CommandsTest(Operated):
                                   payload=form({"version": second.fields["version"][0], "from": "step"}))
         self.assertEqual(done.notes[0][0], "info", done.notes)
         await self.until("resolved", lambda: [c for c in self.cases("resolved") if c["case"] == number])
-        self.assertIn('{"price":39', (self.folder / "out.ndjson").read_text().replace(" ", ""))
+        self.assertIn('{"price":39', (self.stage.folder / "out.ndjson").read_text().replace(" ", ""))
 
     async def test_14_failed_is_complete_with_an_error_note(self):
         number = await self.a_case()
@@ -290,7 +289,7 @@ class CommandsTest(Operated):
 
     async def test_21_sessions_belong_to_one_resource_and_command(self):
         first = await self.command(self.ops, "lane-pause")
-        other = await Client(self.server, "ops").login()
+        other = await Client(self.stage.server, "ops").login()
         self.assertEqual((await self.command(other, "lane-pause", session=first.session)).condition,
                          "modify/bad-request/bad-sessionid")
         self.assertEqual((await self.command(self.ops, "lane-resume", session=first.session)).condition,
@@ -341,7 +340,7 @@ class CommandsTest(Operated):
         jid = aioxmpp.JID.fromstr("ops@example.com")
         security = aioxmpp.make_security_layer("pw", no_verify=True)._replace(tls_required=False)
         client = aioxmpp.PresenceManagedClient(jid, security, override_peer=[
-            ("127.0.0.1", self.server.client_port, aioxmpp.connector.STARTTLSConnector())])
+            ("127.0.0.1", self.stage.server.client_port, aioxmpp.connector.STARTTLSConnector())])
         adhoc = client.summon(aioxmpp.AdHocClient)
         bus = aioxmpp.JID.fromstr(BUS)
         async with client.connected():
@@ -357,4 +356,4 @@ class CommandsTest(Operated):
 
 
 if __name__ == "__main__":
-    main(CommandsTest)
+    stage.run(CommandsTest)

@@ -6,11 +6,12 @@ journal once. A program sends IQs the same way. A subscriber of the topic, who i
 order after one catch-up: the notifications it got, and then the items behind the last that it knows.
 """
 import asyncio
-import json
 import pathlib
 import random
 import sys
 import time
+
+import slixmpp
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.xmpp import stage  # noqa: E402
@@ -82,8 +83,8 @@ class CutsTest(stage.Case):
     async def send_with_receipts(self, online, name, state):
         """Chat messages, each sent until its receipt is there; a new one as soon as the window allows."""
         def greet(client):
-            client.xmpp.register_handler(stage.slixmpp.xmlstream.handler.Callback(
-                "receipts", stage.slixmpp.xmlstream.matcher.MatchXPath("{jabber:client}message"),
+            client.xmpp.register_handler(slixmpp.xmlstream.handler.Callback(
+                "receipts", slixmpp.xmlstream.matcher.MatchXPath("{jabber:client}message"),
                 lambda message: self.take_receipt(message.xml, state)))
             state["again"] = True
         online.greet = greet
@@ -113,7 +114,7 @@ class CutsTest(stage.Case):
         try:
             client.send(f"<message to='desk@{BUS}' type='chat' id='{name}-{number}'><body>{{\"{name}\": {number}}}</body>"
                         f"<request xmlns='{RECEIPTS}'/></message>")
-        except stage.slixmpp.xmlstream.xmlstream.NotConnectedError:
+        except slixmpp.xmlstream.xmlstream.NotConnectedError:
             pass
 
     async def send_iqs(self, online, state):
@@ -128,7 +129,7 @@ class CutsTest(stage.Case):
                                                    f"{{\"prog\": {number}}}</json></event>", 5)
                     if answer.get("type") == "result":
                         state["done"].add(number)
-                except (asyncio.TimeoutError, stage.slixmpp.xmlstream.xmlstream.NotConnectedError):
+                except (asyncio.TimeoutError, slixmpp.xmlstream.xmlstream.NotConnectedError):
                     pass
             state["next"] += 1
 
@@ -140,7 +141,7 @@ class CutsTest(stage.Case):
                 try:
                     answer = await client.iq("set", BUS, f"<pubsub xmlns='{PUBSUB}'><subscribe node='t' jid='bob@example.com'/></pubsub>")
                     state["subscribed"] = answer.get("type") == "result"
-                except (asyncio.TimeoutError, stage.slixmpp.xmlstream.xmlstream.NotConnectedError):
+                except (asyncio.TimeoutError, slixmpp.xmlstream.xmlstream.NotConnectedError):
                     continue
             for message in client.received:
                 # What the server kept for somebody offline comes beside what is new, in no order with it.

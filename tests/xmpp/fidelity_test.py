@@ -58,14 +58,6 @@ routes:
   desk: {{ from: [desk], to: [out] }}
 """
 
-    @property
-    def alice(self):
-        return self.people_online["alice"]
-
-    @property
-    def bob(self):
-        return self.people_online["bob"]
-
     def each(self):
         for name, payload in PAYLOADS.items():
             yield name, payload, canonical(payload)

@@ -62,7 +62,6 @@ routes:
         cls.config = cls.config.replace("{kafka}", cls.kafka.brokers)
         super().setUpClass()
         cls.memory = memory.Memory(cls.stage.bus.pid)
-        cls.alice, cls.bob, cls.eve = (cls.people_online[name] for name in cls.people)
 
     @classmethod
     def tearDownClass(cls):

@@ -6,12 +6,7 @@ the XEPs: what they accept, other programs on them do.
 """
 import asyncio
 import pathlib
-import shutil
 import sys
-import tempfile
-import unittest
-import urllib.request
-import json
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
@@ -20,22 +15,10 @@ import aioxmpp.connector  # noqa: E402
 import aioxmpp.pubsub  # noqa: E402
 import aioxmpp.pubsub.xso as pubsub_xso  # noqa: E402
 import aioxmpp.xso as xso  # noqa: E402
-from tests.peers import ports  # noqa: E402
-from tests.peers.ejabberd import Ejabberd  # noqa: E402
-from tests.peers.process import Process  # noqa: E402
-from tests.peers.prosody import Prosody  # noqa: E402
-from tests.xmpp import tap  # noqa: E402
+from tests.xmpp import stage  # noqa: E402
 from tests.xmpp.client import Client  # noqa: E402
 
-XYLEMD = sys.argv[1]
-SERVER = {"prosody": Prosody, "ejabberd": Ejabberd}[sys.argv[2]]
-BUS = "bus.example.com"
-CONFIG = """
-bus: {{ name: acme, data: {folder}/data }}
-console: {{ listen: "127.0.0.1:{console}" }}
-xmpp: {{ server: "127.0.0.1:{component}", domain: bus.example.com, secret: {{ env: TEST_SECRET }},
-         allow: ["@example.com"], create: [alice@example.com, amy@example.com] }}
-"""
+BUS = stage.BUS
 
 
 @pubsub_xso.as_payload_class
@@ -54,39 +37,12 @@ async def aioxmpp_client(server, user):
     return client
 
 
-class LibrariesTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="xylem-libraries-"))
-        cls.server = SERVER()
-        cls.server.start()
-        for user in ("alice", "bob", "amy"):
-            cls.server.register(user, "pw")
-        cls.console = ports.free()
-        config = cls.folder / "xylem.yaml"
-        config.write_text(CONFIG.format(folder=cls.folder, console=cls.console, component=cls.server.component_port))
-        cls.bus = Process([XYLEMD, "run", config], log=cls.folder / "log", env={"TEST_SECRET": cls.server.secret})
-        cls.bus.wait_line(r"connected as bus\.example\.com", 30)
-        cls.bus.wait_line(r"main: ready", 30)
-        cls.loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(cls.loop)
-
-    @classmethod
-    def tearDownClass(cls):
-        try:
-            if cls.bus.stop(30) != 0:
-                raise AssertionError(f"xylemd ended with {cls.bus.returncode}:\n{cls.bus.tail(60)}")
-        finally:
-            cls.server.__exit__()
-            shutil.rmtree(cls.folder, ignore_errors=True)
-
-    def run(self, result=None):
-        method = getattr(self, self._testMethodName)
-        setattr(self, self._testMethodName, lambda: self.loop.run_until_complete(asyncio.wait_for(method(), 120)))
-        return super().run(result)
+class LibrariesTest(stage.Case):
+    accounts = ("alice", "bob", "amy")
+    xmpp = 'allow: ["@example.com"], create: [alice@example.com, amy@example.com]'
 
     async def test_01_slixmpp(self):
-        alice, bob = [await Client(self.server, user).login() for user in ("alice", "bob")]
+        alice, bob = [await Client(self.stage.server, user).login() for user in ("alice", "bob")]
         for client in (alice, bob):
             client.xmpp.register_plugin("xep_0060")
         owner, reader = alice.xmpp["xep_0060"], bob.xmpp["xep_0060"]
@@ -123,7 +79,7 @@ class LibrariesTest(unittest.TestCase):
             await client.logout()
 
     async def test_02_aioxmpp(self):
-        client = await aioxmpp_client(self.server, "amy")
+        client = await aioxmpp_client(self.stage.server, "amy")
         bus = aioxmpp.JID.fromstr(BUS)
         async with client.connected():
             pubsub, disco = client.summon(aioxmpp.PubSubClient), client.summon(aioxmpp.DiscoClient)
@@ -169,14 +125,12 @@ class LibrariesTest(unittest.TestCase):
             await pubsub.retract(bus, "aio", "first", notify=True)
             self.assertEqual(await asyncio.wait_for(gone, 20), ("aio", "first"))
             # What clients made is in the list that operators see.
-            token = (self.folder / "data" / "admin.token").read_text().strip()
-            request = urllib.request.Request(f"http://127.0.0.1:{self.console}/api/v1/topics",
-                                             headers={"Authorization": f"Bearer {token}"})
-            topics = json.load(await asyncio.get_running_loop().run_in_executor(None, urllib.request.urlopen, request))
+            topics = await asyncio.get_running_loop().run_in_executor(None, self.api, "topics")
             mine = [t for t in topics["topics"] if t["name"] == "aio"][0]
             self.assertEqual((mine["declared"], mine["creator"], mine["subscriptions"]), (False, "amy@example.com", 1))
             await pubsub.unsubscribe(bus, "aio")
             await pubsub.delete(bus, "aio")
 
 
-tap.run(LibrariesTest)
+if __name__ == "__main__":
+    stage.run(LibrariesTest)

@@ -60,8 +60,6 @@ routes:
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        for name, client in cls.people_online.items():
-            setattr(cls, name, client)
         cls.loop.run_until_complete(cls.prepare())
 
     @classmethod
@@ -80,10 +78,7 @@ routes:
 
     def publish(self, kind, data, identifier=None):
         """The handle of the message."""
-        asked = {"ingress": "in", "type": kind, "data": data} | ({"id": identifier} if identifier else {})
-        status, answer = self.stage.api("publish", asked)
-        self.assertEqual(status, 200, answer)
-        return answer["handle"]
+        return self.publish_event("in", kind, data, **({"id": identifier} if identifier else {}))
 
     def lane(self, handle, name):
         """What the lane did with it: (outcome, attempts), or None while it is under way."""
@@ -164,7 +159,7 @@ routes:
         first, second = self.publish("hold", "one"), self.publish("hold", "two")
         await self.lane_state("hold", "carol@example.com is not online")
         self.assertIsNone(self.lane(first, "hold"))
-        type(self).carol = self.people_online["carol"] = await Client(self.stage.server, "carol").login()
+        await self.come_online("carol")
         self.assertEqual([body(await self.carol.message(of("hold"))) for _ in range(2)], ["one", "two"])
         self.assertEqual({await self.settled(first, "hold"), await self.settled(second, "hold")}, {"delivered"})
 

@@ -18,7 +18,7 @@ PUBSUB = "http://jabber.org/protocol/pubsub"
 
 
 class PepTest(stage.Case):
-    people = ("alice", "bob", "mallory", "helper")
+    people, accounts = ("alice", "bob", "mallory"), ("helper",)
     xmpp = "allow: ['@example.com']"
     config = f"""
 connectors:
@@ -32,19 +32,13 @@ routes:
 """
 
     @classmethod
-    def setUpClass(cls):
-        write = stage.Stage.write
+    def set_the_stage(cls):
+        cls.stage.values["client"] = cls.stage.server.client_port
+        cls.stage.secret("helper.secret", "pw")
 
-        def prepare(self, config=None):
-            secret = self.folder / "helper.secret"
-            secret.write_text("pw")
-            secret.chmod(0o600)
-            self.config = self.config.replace("{client}", str(self.server.client_port))
-            return write(self, config)
-        stage.Stage.write = prepare
+    @classmethod
+    def setUpClass(cls):
         super().setUpClass()
-        for name, client in cls.people_online.items():
-            setattr(cls, name, client)
         for address in (f"life@{BUS}", "helper@example.com"):  # that they see her is through
             cls.loop.run_until_complete(cls.alice.presence(
                 lambda p, a=address: p.get("type") is None and p.get("from").startswith(a + "/")

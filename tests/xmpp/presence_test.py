@@ -12,8 +12,10 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from tests.xmpp import stage  # noqa: E402
 from tests.xmpp.client import CLIENT, Client, condition  # noqa: E402
-from tests.xmpp.world import BUS, World, main  # noqa: E402
+
+BUS = stage.BUS
 
 
 def shows(address, show=None, words=None):
@@ -29,14 +31,11 @@ def typed(address, kind):
     return lambda stanza: stanza.get("from").split("/")[0] == address and stanza.get("type") == kind
 
 
-class PresenceTest(World):
-    USERS = ("alice", "ops", "mallory")
-    CONFIG = """
-bus: {{ name: acme, data: {folder}/data }}
-console: {{ listen: "127.0.0.1:{console}" }}
+class PresenceTest(stage.Case):
+    people = ("alice", "ops", "mallory")
+    xmpp = "allow: [alice@example.com]"
+    config = """
 users: {{ ops: {{ role: operator, jids: [ops@example.com] }} }}
-xmpp: {{ server: "127.0.0.1:{component}", domain: bus.example.com, secret: {{ env: TEST_SECRET }},
-         allow: [alice@example.com] }}
 connectors:
   desk: {{ xmpp: {{ allow: [alice@example.com] }} }}
   away: {{ http: {{ url: "http://127.0.0.1:9/nobody-listens" }} }}
@@ -138,7 +137,7 @@ routes:
             self.assertEqual(base64.b64encode(hashlib.sha1(text.encode()).digest()).decode(), caps.get("ver"), text)
 
     async def test_15_who_comes_online_sees_it(self):
-        other = await Client(self.server, "ops").login()
+        other = await Client(self.stage.server, "ops").login()
         started = time.monotonic()
         for address in self.PARTS:
             await other.presence(shows(address))
@@ -148,22 +147,24 @@ routes:
     # --- Changes of the configuration ----------------------------------------------------
 
     async def test_20_a_part_that_goes_and_comes_back(self):
-        self.write_config(self.CONFIG.replace('  a/b: {{ title: "A slash" }}\n', ""))
+        self.stage.write(self.config.replace('  a/b: {{ title: "A slash" }}\n', ""))
         self.ops.presences.clear()
         self.api("config/reload", {})
         await self.ops.presence(typed(self.PARTS[4], "unavailable"))
-        self.write_config()
+        self.stage.write(self.config)
         self.api("config/reload", {})
         await self.ops.presence(shows(self.PARTS[4], words="A slash"))
 
     async def test_21_who_is_not_admitted_any_more(self):
         self.subscribe(self.alice, BUS)
         await self.alice.presence(shows(BUS))
-        self.write_config(self.CONFIG.replace("allow: [alice@example.com] }}\nconn", "allow: [nobody@example.com] }}\nconn"))
+        self.stage.xmpp = "allow: [nobody@example.com]"
+        self.stage.write(self.config)
         self.api("config/reload", {})
         await self.alice.presence(typed(BUS, "unavailable"))
         await self.alice.presence(typed(BUS, "unsubscribed"))
-        self.write_config()
+        self.stage.xmpp = self.xmpp
+        self.stage.write(self.config)
         self.api("config/reload", {})
 
     async def test_22_unsubscribed(self):
@@ -175,9 +176,9 @@ routes:
     # --- Ends ---------------------------------------------------------------------------
 
     def farewell(self):
-        config = self.folder / "xylem.yaml"
-        return subprocess.run([self.XYLEMD, "farewell", config], capture_output=True, text=True, timeout=60,
-                              env={"TEST_SECRET": self.server.secret, "PATH": "/usr/bin"}, check=False)
+        config = self.stage.folder / "xylem.yaml"
+        return subprocess.run([self.stage.xylemd, "farewell", config], capture_output=True, text=True, timeout=60,
+                              env={"TEST_SECRET": self.stage.server.secret, "PATH": "/usr/bin"}, check=False)
 
     async def all_right(self, what, started, client=None):
         for address in self.PARTS:
@@ -187,19 +188,19 @@ routes:
 
     async def test_50_stop_and_start(self):
         self.ops.presences.clear()
-        self.assertEqual(self.bus.stop(30), 0)
+        self.assertEqual(self.stage.bus.stop(30), 0)
         for address in self.PARTS:
             await self.ops.presence(typed(address, "unavailable"))
         self.ops.presences.clear()
-        self.bus.mark()
+        self.stage.bus.mark()
         started = time.monotonic()
-        self.start_bus()
+        self.stage.start_bus()
         await self.all_right("since the start", started)
 
     async def test_51_killed_and_farewell(self):
         said = self.farewell()
         self.assertEqual((said.returncode, said.stdout), (0, "the bus runs: nothing to say\n"), said.stderr)
-        self.bus.kill()
+        self.stage.bus.kill()
         self.ops.presences.clear()
         said = self.farewell()
         self.assertEqual(said.returncode, 0, said.stderr)
@@ -208,20 +209,21 @@ routes:
             await self.ops.presence(typed(address, "unavailable"))
         self.ops.presences.clear()
         started = time.monotonic()
-        self.start_bus()
+        self.stage.start_bus()
         await self.all_right("since the start after a kill", started)
 
     async def test_52_the_server_goes_and_comes_back(self):
-        for client in self.clients:
+        for client in self.people_online.values():
             await client.logout()
-        self.server.stop()
-        self.bus.mark()
-        self.server.start()
-        self.bus.wait_line(r"connected as bus\.example\.com", 60)
+        self.stage.server.stop()
+        self.stage.bus.mark()
+        self.stage.server.start()
+        self.stage.bus.wait_line(r"connected as bus\.example\.com", 60)
         started = time.monotonic()
-        PresenceTest.clients = [await Client(self.server, user).login() for user in self.USERS]
-        await self.all_right("since the link is up, with the logins", started, self.clients[1])
+        for user in self.people:
+            await self.come_online(user)
+        await self.all_right("since the link is up, with the logins", started)
 
 
 if __name__ == "__main__":
-    main(PresenceTest)
+    stage.run(PresenceTest)

@@ -11,8 +11,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+from tests.xmpp import stage  # noqa: E402
 from tests.xmpp.commands_test import Operated  # noqa: E402
-from tests.xmpp.world import BUS, main  # noqa: E402
+
+BUS = stage.BUS
 
 
 class Terminal:
@@ -42,7 +44,7 @@ class Terminal:
 
 
 class ProfanityTest(Operated):
-    USERS = ("vera",)
+    people = ("vera",)
 
     @classmethod
     def setUpClass(cls):
@@ -50,8 +52,8 @@ class ProfanityTest(Operated):
             if not shutil.which(program):
                 raise AssertionError(f"no {program}: apt install {program}")
         super().setUpClass()
-        cls.server.register("ops", "pw")
-        home = cls.folder / "home"
+        cls.stage.server.register("ops", "pw")
+        home = cls.stage.folder / "home"
         home.mkdir()
         cls.terminal = Terminal(home, "profanity")
 
@@ -73,7 +75,7 @@ class ProfanityTest(Operated):
 
     async def test_01_logs_in(self):
         await self.shown("Type '/help' to show complete help")
-        self.terminal.write(f"/connect ops@example.com server 127.0.0.1 port {self.server.client_port} tls disable")
+        self.terminal.write(f"/connect ops@example.com server 127.0.0.1 port {self.stage.server.client_port} tls disable")
         await self.shown("Enter password")
         self.terminal.write("pw")
         await self.shown("logged in successfully")
@@ -125,7 +127,7 @@ class ProfanityTest(Operated):
         await self.shown("reason: no price")
         self.terminal.write("/form submit")
         await self.until("resolved", lambda: [c for c in self.cases("resolved") if c["case"] == number], 60)
-        self.assertIn('{"price":39', (self.folder / "out.ndjson").read_text().replace(" ", ""))
+        self.assertIn('{"price":39', (self.stage.folder / "out.ndjson").read_text().replace(" ", ""))
 
     async def test_06_chats(self):
         self.terminal.write(f"/msg {BUS} status")
@@ -133,4 +135,4 @@ class ProfanityTest(Operated):
 
 
 if __name__ == "__main__":
-    main(ProfanityTest)
+    stage.run(ProfanityTest)

@@ -42,20 +42,10 @@ routes:
 """
 
     @classmethod
-    def setUpClass(cls):
+    def set_the_stage(cls):
         cls.relay = Relay(swallows=KICK)
-        cls.server_options = {}
-        write = stage.Stage.write
-
-        def prepare(self, config=None):
-            cls.relay.target, self.component_port = self.server.component_port, cls.relay.port
-            secret = self.folder / "room.secret"
-            secret.write_text("sesame")
-            secret.chmod(0o600)
-            return write(self, config)
-        stage.Stage.write = prepare
-        super().setUpClass()
-        cls.alice, cls.bob = cls.people_online["alice"], cls.people_online["bob"]
+        cls.relay.target, cls.stage.component_port = cls.stage.server.component_port, cls.relay.port
+        cls.stage.secret("room.secret", "sesame")
 
     @classmethod
     def tearDownClass(cls):
@@ -97,16 +87,7 @@ routes:
         client.send(f"<message to='{room}@{ROOMS}'><x xmlns='{MUC}#user'><invite to='{whom}'/></x></message>")
 
     def publish(self, kind, data):
-        status, answer = self.stage.api("publish", {"ingress": "in", "type": kind, "data": data})
-        self.assertEqual(status, 200, answer)
-        return answer["handle"]
-
-    async def delivered(self, handle):
-        while True:
-            _, message = self.stage.api(f"messages/{handle}")
-            if any(lane["outcome"] == "delivered" for lane in message["lanes"]):
-                return
-            await asyncio.sleep(0.02)
+        return self.publish_event("in", kind, data)
 
     async def health(self, name, words):
         end = time.monotonic() + 60

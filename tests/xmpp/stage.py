@@ -8,13 +8,14 @@
         async def test_01(self):
             alice = self.people_online["alice"]
 
+            await self.alice.message(...)       # the same
+
     stage.run(T)                             # program.py XYLEMD prosody|ejabberd
 
 One event loop for all cases of a class; the server and the bus live as long as the class.
 """
 import asyncio
 import json
-import os
 import pathlib
 import shutil
 import sys
@@ -22,8 +23,6 @@ import tempfile
 import unittest
 import urllib.error
 import urllib.request
-
-import slixmpp
 
 from tests.peers import ports
 from tests.peers.ejabberd import Ejabberd
@@ -53,19 +52,20 @@ class Stage:
             self.server.register(user, "pw")
         self.console, self.hook = ports.free(2)
         self.component_port = component_port  # of a relay before the server's, when there is one
+        self.values, self.environment = {}, {}  # more for the configuration's {...}, more for the bus
         self.bus = None
 
     def write(self, config=None):
         self.config = config or self.config
         file = self.folder / "xylem.yaml"
         values = {"folder": self.folder, "console": self.console, "hook": self.hook,
-                  "component": self.component_port or self.server.component_port, "xmpp": self.xmpp}
+                  "component": self.component_port or self.server.component_port, "xmpp": self.xmpp} | self.values
         file.write_text((HEAD + self.config).format(**values), encoding="utf-8")
         return file
 
     def start_bus(self, config=None, wait=True):
         self.bus = Process([self.xylemd, "run", self.write(config)], log=self.folder / "log",
-                           env={"TEST_SECRET": self.server.secret, "ASAN_OPTIONS": memory.ASAN})
+                           env={"TEST_SECRET": self.server.secret, "ASAN_OPTIONS": memory.ASAN} | self.environment)
         if wait:
             self.bus.wait_line(r"connected as bus\.example\.com", 60)
             self.bus.wait_line(r"main: ready", 60)
@@ -73,6 +73,18 @@ class Stage:
     def stop_bus(self):
         if self.bus.stop(60) != 0:
             raise AssertionError(f"xylemd ended with {self.bus.returncode}:\n{self.bus.tail(60)}")
+
+    def secret(self, name, text):
+        """A file beside the configuration that only its owner may read."""
+        file = self.folder / name
+        file.write_text(text)
+        file.chmod(0o600)
+
+    def check_log(self):
+        """Nothing that a sanitizer says may pass, also not of a bus that was killed later."""
+        for sign in ("ERROR: AddressSanitizer", "runtime error:", "LeakSanitizer"):
+            if self.bus and sign in self.bus.text():
+                raise AssertionError(f"{sign} in the log:\n{self.bus.tail(80)}")
 
     def token(self):
         return (self.folder / "data" / "admin.token").read_text().strip()
@@ -117,24 +129,39 @@ class Stage:
         try:
             if self.bus and self.bus.alive():
                 self.stop_bus()
+            self.check_log()
         finally:
             self.server.__exit__()
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Case(unittest.TestCase):
-    """Cases are coroutines or plain; `self.stage`, `self.people_online[name]`."""
+    """Cases are coroutines or plain; `self.stage`, and of each of `people` a client `self.NAME` that is online."""
     config, xmpp, people, server_options, deadline = "", "", (), {}, 240
+    accounts = ()  # that have no client here
 
     @classmethod
     def setUpClass(cls):
         cls.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(cls.loop)
-        cls.stage = Stage(sys.argv[1], sys.argv[2], cls.config, cls.xmpp, cls.people, **cls.server_options)
+        cls.stage = Stage(sys.argv[1], sys.argv[2], cls.config, cls.xmpp, (*cls.people, *cls.accounts),
+                          **cls.server_options)
+        cls.set_the_stage()
         cls.stage.start_bus()
         cls.people_online = {}
         for name in cls.people:
-            cls.people_online[name] = cls.loop.run_until_complete(Client(cls.stage.server, name).login())
+            cls.loop.run_until_complete(cls.come_online(name))
+
+    @classmethod
+    def set_the_stage(cls):
+        """What the configuration names has to be there before the bus starts: files, a relay, `stage.values`."""
+
+    @classmethod
+    async def come_online(cls, name):
+        client = await Client(cls.stage.server, name).login()
+        cls.people_online[name] = client
+        setattr(cls, name, client)
+        return client
 
     @classmethod
     def tearDownClass(cls):
@@ -148,6 +175,32 @@ class Case(unittest.TestCase):
             setattr(self, self._testMethodName,
                     lambda: self.loop.run_until_complete(asyncio.wait_for(method(), self.deadline)))
         return super().run(result)
+
+    # --- What people do who look after a bus ---------------------------------------------
+
+    def api(self, path, body=None):
+        """The JSON of an operation that the admin is granted."""
+        status, answer = self.stage.api(path, body)
+        self.assertLess(status, 300, f"{path}: {answer}")
+        return answer
+
+    def publish_event(self, ingress, kind, data, **attributes):
+        """The handle of the message."""
+        return self.api("publish", {"ingress": ingress, "type": kind, "data": data} | attributes)["handle"]
+
+    async def delivered(self, handle):
+        """Waits until a lane has delivered the message, at most until the case's own deadline."""
+        while not any(lane["outcome"] == "delivered" for lane in self.api(f"messages/{handle}")["lanes"]):
+            await asyncio.sleep(0.02)
+
+    async def until(self, what, wanted, deadline=30):
+        """Calls `wanted` until it returns something true, which is returned."""
+        end = self.loop.time() + deadline
+        while not (found := wanted()):
+            if self.loop.time() > end:
+                raise AssertionError(f"{what}: not within {deadline} s\n{self.stage.bus.tail(30)}")
+            await asyncio.sleep(0.05)
+        return found
 
 
 def say(text):
