@@ -15,7 +15,7 @@
  * The rule not to break: a message has the same name in every repeat and no
  * other has it. It is made of its place in the journal, its part and its time
  * there (a journal that was lost or restored gives the same places again, at
- * other times); the route is the stream.
+ * other times); the lane is the stream.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -209,11 +209,12 @@ static bool fit_for_travel(struct peer_worker *worker, size_t i, size_t cost)
 static size_t pack(struct peer_worker *worker, struct peer_flight *flight)
 {
 	size_t used = 0, room = room_of(worker), i = worker->sent;
-	struct xylem_span route = worker->messages[i]->route;
+	char stream[PEER_NAME_MAX + 1];
 
+	peer_stream_name(worker->messages[i]->route, xylem_host_name(worker->peer->host), stream);
 	open_stanza(worker, flight, "set");
-	peer_batch_open(&worker->stanza, route.n > 0 ? route : XYLEM_SPAN_LITERAL("-"),
-		xylem_span_of(worker->call), worker->number + 1);
+	peer_batch_open(
+		&worker->stanza, xylem_span_of(stream), xylem_span_of(worker->call), worker->number + 1);
 	for (; i < worker->n && i - worker->sent < worker->most; i++) {
 		const struct xylem_message *message = worker->messages[i];
 		size_t cost = peer_event_cost(message);

@@ -2,7 +2,7 @@
 /*
  * The protocol between two buses in XML: one `batch` out, one `taken` back.
  *
- *     <batch xmlns='urn:xylem:bus:0' stream='orders' call='k3f' n='1'>
+ *     <batch xmlns='urn:xylem:bus:0' stream='orders:partner' call='k3f' n='1'>
  *       <event ref='0-1234.0.6432f1' key='c42' id='A1' source='/shop' type='order.created'>
  *         <ext name='traceparent'>00-...</ext>
  *         <data>{"total":19.99}</data>
@@ -20,8 +20,11 @@
  * version 0 refuses what it does not know in this namespace; to pass over it
  * could mean to lose it.
  */
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <connectors/peer_known.h>
 #include <connectors/peer_wire.h>
 #include <message/base64.h>
 
@@ -91,6 +94,21 @@ static bool key_is_plain(struct xylem_span key)
 }
 
 /* --- Writing --------------------------------------------------------------- */
+
+void peer_stream_name(struct xylem_span route, const char *connector, char ret_name[PEER_NAME_MAX + 1])
+{
+	char whole[512]; /* names of the configuration have at most 64 characters */
+	int n = snprintf(
+		whole, sizeof(whole), "%.*s:%s", (int)route.n, route.n > 0 ? route.at : "", connector);
+	if (n <= PEER_NAME_MAX) {
+		memcpy(ret_name, whole, (size_t)n + 1);
+		return;
+	}
+	struct peer_name sum = peer_name_of(xylem_span_of(whole));
+	for (size_t i = 0; i < sizeof(sum.bytes); i++) {
+		snprintf(ret_name + 2 * i, 3, "%02x", sum.bytes[i]);
+	}
+}
 
 void peer_batch_open(
 	struct xylem_buffer *out, struct xylem_span stream, struct xylem_span call, uint32_t number)

@@ -23,7 +23,7 @@ struct peer_event {
 };
 
 struct peer_batch {
-	struct xylem_span stream; /* what is in one order at the sender: its route */
+	struct xylem_span stream; /* what is in one order at the sender: a lane */
 	struct xylem_span
 		call;    /* batches of one call are taken in the order of their numbers, or not at all */
 	uint32_t number; /* in the call: 1, 2, ... */
@@ -39,6 +39,8 @@ struct peer_batch {
 int peer_batch_read(const struct xml_node *element, struct xylem_arena *arena, struct peer_batch *ret_batch,
 	struct xylem_reason *reason);
 
+/* The stream of a lane: `ROUTE:CONNECTOR`; of two long names, what SHA-256 makes of that. */
+void peer_stream_name(struct xylem_span route, const char *connector, char ret_name[PEER_NAME_MAX + 1]);
 void peer_batch_open(
 	struct xylem_buffer *out, struct xylem_span stream, struct xylem_span call, uint32_t number);
 void peer_event_write(struct xylem_buffer *out, struct xylem_span ref, const struct xylem_message *message);

@@ -46,6 +46,7 @@ def bus_of(name, other, server, slow):
             "feed": {"webhook": {"path": "/feed", "accept": ["ndjson"], "id": "/data/id", "key": "/data/key",
                                  "type": "/data/type"}},
             f"to_{other}": {"peer": {"to": f"from_{name}@bus.{other}.test"}},
+            f"also_{other}": {"peer": {"to": f"from_{name}@bus.{other}.test"}},
             f"from_{other}": {"peer": {"allow": [f"bus.{other}.test"], "remember": 4096}},
             "from_raw": {"peer": {"allow": ["raw.a.test"], "remember": 256}},
             "slow": {"http": {"url": slow.url}},
@@ -53,7 +54,11 @@ def bus_of(name, other, server, slow):
         },
         topics={"got": {}},
         routes={
-            "out": {"from": ["feed"], "where": '.type != "lost"', "deliver": DELIVER, "to": [f"to_{other}"]},
+            "out": {"from": ["feed"], "where": '.type != "lost" and .type != "both"', "deliver": DELIVER,
+                    "to": [f"to_{other}"]},
+            # Two ways to one address: two destinations.
+            "both": {"from": ["feed"], "where": '.type == "both"', "deliver": DELIVER,
+                     "to": [f"to_{other}", f"also_{other}"]},
             "lost": {"from": ["feed"], "where": '.type == "lost"', "deliver": DELIVER, "to": ["to_nobody"]},
             "in": {"from": [f"from_{other}", "from_raw"], "to": ["topic:got"]},
             "slow": {"from": [f"from_{other}"], "where": '.type == "slow"',
@@ -372,6 +377,19 @@ class FederationTest(unittest.TestCase):
         self.assertEqual((case["code"], case["id"]), ("peer-too-large", "large-2"))
         ids = [m[1] for m in journal(self.b, "from_a") if m[1].startswith("large-")]
         self.assertEqual(ids, ["large-1", "large-3"])
+
+    # --- Two ways to one address -----------------------------------------------------------
+
+    def test_13_two_connectors_with_one_address_are_two_streams(self):
+        """Each lane of a route delivers what it takes: no message of one is a repeat of the other's."""
+        sent = self.feed(self.a, [{"id": f"both-{n}", "key": "k", "type": "both"} for n in range(20)])
+        there = {lane: [self.settled(self.a, handle, lane)["remote_handle"] for handle in sent]
+                 for lane in ("both/to_b", "both/also_b")}
+        self.assertEqual(len({*there["both/to_b"], *there["both/also_b"]}), 40)
+        arrived = {m[0]: m[1] for m in journal(self.b, "from_a") if m[1].startswith("both-")}
+        for lane, handles in there.items():
+            self.assertEqual([arrived[h] for h in handles], [f"both-{n}" for n in range(20)], lane)
+        self.assertEqual(len(arrived), 40)
 
     def compare(self, here, there, name, acknowledged):
         """Every message of the journal here is once in the journal there, and each key is in the same order."""

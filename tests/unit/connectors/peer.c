@@ -324,6 +324,28 @@ static void hops_are_counted_and_never_believed(void **state)
 	}
 }
 
+static void a_lane_is_a_stream(void **state)
+{
+	static const char longest[] = "route-with-the-longest-name-that-a-configuration-may-give-it-abc";
+	char name[PEER_NAME_MAX + 1], other[PEER_NAME_MAX + 1];
+	peer_stream_name(XYLEM_SPAN_LITERAL("orders"), "partner", name);
+	assert_string_equal(name, "orders:partner");
+	peer_stream_name(XYLEM_SPAN_LITERAL("orders"), "partner2", other);
+	assert_string_not_equal(name, other);
+	peer_stream_name((struct xylem_span){ 0 }, "partner", name);
+	assert_string_equal(name, ":partner");
+	/* What does not fit is still the name of one lane, in every repeat. */
+	assert_int_equal(sizeof(longest), 65);
+	for (const char *connector = longest; *connector != '\0'; connector++) {
+		char again[PEER_NAME_MAX + 1];
+		peer_stream_name(xylem_span_of(longest), connector, name);
+		peer_stream_name(xylem_span_of(longest), connector, again);
+		peer_stream_name(xylem_span_of(longest), connector + 1, other);
+		assert_string_equal(name, again);
+		assert_string_not_equal(name, other);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +357,7 @@ int main(void)
 		cmocka_unit_test(bytes_travel_unharmed),
 		cmocka_unit_test(what_is_no_batch_is_refused),
 		cmocka_unit_test(a_batch_has_an_end),
+		cmocka_unit_test(a_lane_is_a_stream),
 		cmocka_unit_test(hops_are_counted_and_never_believed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
