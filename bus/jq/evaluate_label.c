@@ -129,17 +129,17 @@ static enum jq_status limit_take(
 	return status == JQ_DONE && counting->left <= 0 ? stop(machine, counting) : status;
 }
 
-/* Numbers order as all values do: a string is above, null is below them. */
-static double count_of(struct jq_value count)
+/* What is no number is nothing that a count reaches, as in jq 1.7. */
+static double count_of(struct jq_value count, double otherwise)
 {
-	return jq_is_number(count) ? jq_number_double(count) : count.kind > JQ_LITERAL ? 1e300 : 0;
+	return jq_is_number(count) ? jq_number_double(count) : otherwise;
 }
 
 static enum jq_status limit_finish(
 	struct jq_machine *machine, const struct jq_flow *flow, const struct jq_value *values)
 {
 	struct counting counting = { { limit_take }, flow, .label = ++machine->labels };
-	counting.left = count_of(values[0]);
+	counting.left = count_of(values[0], -1);
 	if (counting.left == 0) {
 		return JQ_DONE;
 	}
@@ -164,7 +164,8 @@ static enum jq_status skip_take(
 static enum jq_status skip_finish(
 	struct jq_machine *machine, const struct jq_flow *flow, const struct jq_value *values)
 {
-	struct counting counting = { { skip_take }, flow, .left = count_of(values[0]) };
+	struct counting counting = { { skip_take }, flow,
+		.left = count_of(values[0], values[0].kind > JQ_LITERAL ? 1e300 : 0) };
 	if (counting.left < 0) {
 		jq_fail(machine, "skip doesn't support negative count");
 		return JQ_RAISED;
