@@ -214,7 +214,8 @@ static bool shortest_quick(double number, struct shortest *ret_shortest)
 static void shortest_slow(double number, struct shortest *shortest)
 {
 	char text[48];
-	for (int precision = DBL_DIG; precision <= DBL_DECIMAL_DIG; precision++) {
+	/* What is below the normal doubles has fewer digits. */
+	for (int precision = number < DBL_MIN ? 1 : DBL_DIG; precision <= DBL_DECIMAL_DIG; precision++) {
 		snprintf(text, sizeof(text), "%.*e", precision - 1, number);
 		if (strtod(text, NULL) == number) { /* both by the same locale */
 			break;
