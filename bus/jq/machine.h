@@ -37,7 +37,7 @@ struct jq_known {
 	const char *at;
 	uint64_t run; /* that it belongs to */
 	struct jq_member *members;
-	uint32_t n;
+	uint32_t n, room;
 	struct jq_object *object;
 };
 

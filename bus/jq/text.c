@@ -121,6 +121,10 @@ static struct jq_known *known_find(struct jq_machine *machine, const char *at)
 	size_t hash = (size_t)((uintptr_t)at * 0x9e3779b97f4a7c15u >> 40);
 	struct jq_known *known = &machine->known[hash % JQ_KNOWN];
 	if (known->at != at || known->run != machine->run) {
+		if (known->run == machine->run) {
+			/* Nobody holds them: members are borrowed from the text. */
+			jq_give(machine, known->members, known->room * sizeof(*known->members));
+		}
 		*known = (struct jq_known){ .run = machine->run };
 	}
 	return known;
@@ -158,7 +162,9 @@ static bool members_note(struct jq_machine *machine, struct jq_value object, str
 		members[n].value = jq_text_value(at, end, &at);
 		n++;
 	}
-	*known = (struct jq_known){ .at = object.at, .run = machine->run, .members = members, .n = n };
+	*known = (struct jq_known){
+		.at = object.at, .run = machine->run, .members = members, .n = n, .room = room
+	};
 	return members != NULL;
 }
 
