@@ -171,6 +171,9 @@ static bool mark_key(struct jq_machine *machine, struct jq_value array, struct j
 		return false;
 	}
 	/* A slice of the indices tells which they are. */
+	if (!jq_spend(machine, n / 4)) {
+		return false;
+	}
 	struct jq_value indices = jq_array(machine, n);
 	for (uint32_t i = 0; i < n && !jq_is_none(indices); i++) {
 		indices = jq_array_push(machine, indices, jq_int(i));
@@ -179,7 +182,9 @@ static bool mark_key(struct jq_machine *machine, struct jq_value array, struct j
 	for (uint32_t i = 0; !jq_is_none(slice) && i < slice.array->n; i++) {
 		marks[slice.array->items[i].integer] = 1;
 	}
-	return !jq_is_none(slice);
+	bool fine = !jq_is_none(slice);
+	jq_release(machine, slice);
+	return fine;
 }
 
 static struct jq_value delete_elements(
@@ -235,12 +240,16 @@ static struct jq_value key_at(
 
 /*
  * Deletes the sorted paths from..to, which agree up to `level`. Recurses as
- * deep as the value is: where it ends, null has nothing to delete.
+ * deep as the value is: where it ends, null has nothing to delete. A slice of
+ * an array is an array again, so that keys that are slices would never end.
  */
 static struct jq_value delete_sorted(struct jq_machine *machine, struct jq_value value, struct jq_value paths,
 	uint32_t from, uint32_t to, uint32_t level)
 {
 	struct jq_value keys = jq_array(machine, 0);
+	if (level > JQ_VALUE_DEPTH) {
+		return jq_fail(machine, "Path too deep");
+	}
 	for (uint32_t next; from < to && !jq_is_none(keys) && !jq_is_none(value); from = next) {
 		struct jq_value key = key_at(machine, paths, from, level);
 		next = from + 1;
