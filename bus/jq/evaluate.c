@@ -229,18 +229,34 @@ static enum jq_status product_take(
 	return status;
 }
 
+/* Values of the next operands that need no evaluation: that would take stack, but no level. */
+static void product_fill(struct jq_product *product)
+{
+	for (; product->at < product->n; product->at++) {
+		const struct jq_node *operand = product->operands[product->at];
+		if (operand && operand->kind != NODE_IDENTITY) {
+			break;
+		}
+		product->values[product->at] = operand ? jq_retain(product->flow->input) : jq_simple(JQ_NULL);
+	}
+}
+
 enum jq_status jq_product_run(struct jq_machine *machine, struct jq_product *product)
 {
+	uint32_t from = product->at;
+	enum jq_status status;
+	product_fill(product);
 	if (product->at == product->n) {
-		return product->finish(machine, product->flow, product->values);
+		status = product->finish(machine, product->flow, product->values);
+	} else {
+		product->sink.take = product_take;
+		status = jq_each(machine, product->operands[product->at], product->flow->cells,
+			jq_retain(product->flow->input), NULL, &product->sink);
 	}
-	product->sink.take = product_take;
-	const struct jq_node *operand = product->operands[product->at];
-	if (!operand) {
-		return product_take(machine, &product->sink, jq_simple(JQ_NULL), NULL);
+	while (product->at > from) {
+		jq_release(machine, product->values[--product->at]);
 	}
-	return jq_each(machine, operand, product->flow->cells, jq_retain(product->flow->input), NULL,
-		&product->sink);
+	return status;
 }
 
 /* --- Identity and constants --------------------------------------------------------------- */
