@@ -348,7 +348,7 @@ static struct jq_value strindices_1(
 	struct counter counter = { text.at, 0 };
 	const char *at = text.at, *end = at + text.n;
 	while (part.n && !jq_is_none(found) && (at = memmem(at, (size_t)(end - at), part.at, part.n))) {
-		if (!jq_spend(machine, 1)) {
+		if (!jq_spend(machine, 1 + part.n / 64)) {
 			return jq_simple(JQ_NONE);
 		}
 		found = jq_array_push(machine, found, position(&counter, at));
@@ -380,6 +380,10 @@ static struct jq_value strrindex_1(
 		}
 		if (at == 0) {
 			break;
+		}
+		/* A comparison may go far into a long part. */
+		if (text.at[at] == part.at[0] && !jq_spend(machine, part.n / 64)) {
+			return jq_simple(JQ_NONE);
 		}
 	}
 	return jq_simple(JQ_NULL);

@@ -37,6 +37,14 @@ static int64_t wall_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+bool jq_time_left(struct jq_machine *machine)
+{
+	if (machine->deadline_us && wall_us() > machine->deadline_us) {
+		jq_limit_reached(machine, JQ_LIMIT_TIME);
+	}
+	return machine->limit == JQ_LIMIT_NONE;
+}
+
 /* No fuel is left: is there more? */
 static bool refuel(struct jq_machine *machine)
 {

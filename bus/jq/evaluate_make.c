@@ -292,6 +292,20 @@ const struct jq_action jq_action_string = { string_one, string_each };
 
 enum { ARGUMENTS = 6 };
 
+/* Steps for long strings, which most functions go over. */
+static struct jq_value builtin_call(
+	struct jq_machine *machine, const struct jq_flow *flow, const struct jq_value *arguments)
+{
+	const struct jq_node *node = flow->node;
+	size_t bytes = jq_is_string(flow->input) ? flow->input.n : 0;
+	for (uint32_t i = 0; i < node->count; i++) {
+		bytes += jq_is_string(arguments[i]) ? arguments[i].n : 0;
+	}
+	machine->fuel -= (int64_t)(bytes / 1024);
+	machine->node = node;
+	return node->builtin->function(machine, flow->input, arguments);
+}
+
 static enum jq_status builtin_one(
 	struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
 {
@@ -305,8 +319,7 @@ static enum jq_status builtin_one(
 			return status;
 		}
 	}
-	machine->node = node;
-	struct jq_value value = node->builtin->function(machine, flow->input, arguments);
+	struct jq_value value = builtin_call(machine, flow, arguments);
 	for (uint32_t i = 0; i < n; i++) {
 		jq_release(machine, arguments[i]);
 	}
@@ -322,8 +335,7 @@ static enum jq_status builtin_finish(
 	for (uint32_t i = 0; i < n; i++) {
 		arguments[i] = values[n - 1 - i];
 	}
-	machine->node = flow->node;
-	return give_made(machine, flow, flow->node->builtin->function(machine, flow->input, arguments));
+	return give_made(machine, flow, builtin_call(machine, flow, arguments));
 }
 
 static enum jq_status builtin_each(struct jq_machine *machine, struct jq_flow *flow)

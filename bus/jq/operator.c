@@ -124,7 +124,7 @@ static struct jq_value repeat(struct jq_machine *machine, struct jq_value string
 		jq_release(machine, string);
 		return jq_simple(JQ_NULL);
 	}
-	double size = floor(times) * (double)bytes.n;
+	double size = bytes.n ? floor(times) * (double)bytes.n : 0;
 	if (size > (double)machine->memory.limit) {
 		return jq_limit_reached(machine, JQ_LIMIT_MEMORY);
 	}
@@ -297,6 +297,7 @@ static struct jq_value array_indices(struct jq_machine *machine, struct jq_value
 			jq_order(machine, whole.array->items[i + same], part.array->items[same]) == 0) {
 			same++;
 		}
+		jq_spend(machine, same / 4);
 		if (same == n) {
 			found = jq_array_push(machine, found, jq_int((int64_t)i));
 		}
@@ -314,6 +315,9 @@ static struct jq_value string_indices(struct jq_machine *machine, struct jq_valu
 		points += utf8_count(xylem_span(counted, (size_t)(at - counted)));
 		counted = at++;
 		found = jq_array_push(machine, found, jq_int((int64_t)points));
+		if (!jq_spend(machine, wanted.n / 64)) {
+			return jq_simple(JQ_NONE);
+		}
 	}
 	return jq_spend(machine, bytes.n / 16) ? found : jq_simple(JQ_NONE);
 }

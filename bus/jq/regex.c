@@ -20,6 +20,7 @@ enum {
 	PARENTHESES_MOST = 100,   /* inside each other */
 	MATCH_LIMIT = 1000000,    /* steps of one match */
 	MATCH_HEAP_KIB = 8192,
+	MATCHES_TIMED = 16,  /* matches between looks at the clock: one may take tens of milliseconds */
 	LONGEST_DEPTH = 200, /* recursion of the matcher that finds the longest */
 	KEPT = 32,           /* patterns for a machine */
 };
@@ -31,6 +32,7 @@ struct regex_kept {
 	size_t n, next;
 	pcre2_match_data *match; /* one for all: PCRE2 leaves its working memory there */
 	uint32_t match_groups;   /* that it has room for */
+	uint32_t matches;        /* since the clock was looked at */
 	pcre2_match_context *context;
 	pcre2_match_context *longest; /* for pcre2_dfa_match(), which recurses */
 };
@@ -336,6 +338,16 @@ static bool match_pay(struct regex_search *search, size_t begin, size_t end)
 	return jq_spend(search->machine, passed / 16 + groups + (end - begin) / 64 * pattern->groups);
 }
 
+/* What a match took is not told in steps. */
+static bool matches_timed(struct regex_search *search)
+{
+	if (++search->kept->matches < MATCHES_TIMED) {
+		return true;
+	}
+	search->kept->matches = 0;
+	return jq_time_left(search->machine);
+}
+
 int regex_next(struct regex_search *search)
 {
 	uint32_t options = PCRE2_NO_UTF_CHECK | (search->flags.not_empty ? PCRE2_NOTEMPTY : 0);
@@ -343,7 +355,7 @@ int regex_next(struct regex_search *search)
 	if (search->over || search->from > search->text.n) {
 		return 0;
 	}
-	if (!jq_spend(search->machine, 1)) {
+	if (!jq_spend(search->machine, 1) || !matches_timed(search)) {
 		return -1;
 	}
 	int found = pcre2_match(pattern->code, (PCRE2_SPTR)search->text.at, search->text.n, search->from,

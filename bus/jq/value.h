@@ -217,6 +217,8 @@ struct jq_value jq_fail_value(struct jq_machine *machine, struct jq_value value)
 
 /* Counts steps of a long loop. False: the limit is reached, return NONE. */
 bool jq_spend(struct jq_machine *machine, uint64_t steps);
+/* The same for what may take long and has no steps to count: looks at the clock. */
+bool jq_time_left(struct jq_machine *machine);
 /* Memory of the run, for what is no value; 16-byte aligned. NULL: the limit is reached, return NONE. */
 void *jq_take(struct jq_machine *machine, size_t n);
 /* Gives it back, n as taken: for reuse within the run. */

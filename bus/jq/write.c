@@ -270,6 +270,7 @@ void jq_value_cut(struct jq_machine *machine, struct jq_value value, size_t size
 {
 	struct xylem_buffer out = { 0 };
 	jq_write(machine, value, &canonical, size, &out);
+	machine->fuel -= (int64_t)(out.n / 1024);
 	size_t n = out.n < size ? out.n : size - 1;
 	if (out.bytes) {
 		memcpy(room, out.bytes, n);
