@@ -341,6 +341,9 @@ static void answer_words(const struct slot *slot, char words[300])
 				    : byte >= 0x80 && !unicode  ? '?'
 								: byte);
 	}
+	while (n > 0 && words[n - 1] == ' ') {
+		n--; /* the line's end */
+	}
 	words[n] = '\0';
 	xylem_arena_free(arena);
 }

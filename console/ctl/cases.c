@@ -16,18 +16,23 @@
 
 #define CASE_PATH "/api/v1/hospital/cases/"
 
+static int read_case(struct client *client, const char *number, json_t **ret_view)
+{
+	XYLEM_BUFFER_SCOPED target = { 0 };
+	xylem_buffer_text(&target, CASE_PATH);
+	client_encode(&target, xylem_span_of(number), false);
+	xylem_buffer_byte(&target, '\0');
+	return client_ask_json(client, "GET", target.bytes, XYLEM_SPAN_NONE, ret_view);
+}
+
 /* The version of a case, as text, into the values. */
 static int set_version(struct client *client, json_t *values, const char *number)
 {
 	if (json_object_get(values, "version")) {
 		return CTL_OK;
 	}
-	XYLEM_BUFFER_SCOPED target = { 0 };
-	xylem_buffer_text(&target, CASE_PATH);
-	client_encode(&target, xylem_span_of(number), false);
-	xylem_buffer_byte(&target, '\0');
 	json_t *view = NULL;
-	int code = client_ask_json(client, "GET", target.bytes, XYLEM_SPAN_NONE, &view);
+	int code = read_case(client, number, &view);
 	if (code == CTL_OK) {
 		json_object_set_new(values, "version",
 			json_sprintf(
@@ -74,6 +79,33 @@ static void show_progress(struct progress *progress, bool end)
 	progress->shown = true;
 }
 
+/* Has the newest replay failed at once, before it could be told of? */
+static bool failed_again(const json_t *answer)
+{
+	const json_t *replays = json_object_get(answer, "replays"), *lane;
+	size_t i, n = json_array_size(replays);
+	json_array_foreach(json_object_get(n ? json_array_get(replays, n - 1) : NULL, "lanes"), i, lane)
+	{
+		const char *outcome = json_string_value(json_object_get(lane, "outcome"));
+		if (outcome && strcmp(outcome, "hospitalised") == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void print_state(const struct command *command, const char *number, const json_t *answer)
+{
+	const char *state = json_string_value(json_object_get(answer, "state"));
+	const char *reason = json_string_value(json_object_get(answer, "reason"));
+	XYLEM_BUFFER_SCOPED why = { 0 };
+	if (reason && strcmp(command->id, "hospital-replay") == 0 && failed_again(answer)) {
+		xylem_buffer_text(&why, ", failed again: ");
+		view_plain(&why, reason);
+	}
+	printf("case %s: %s%.*s\n", number, state ? state : "done", (int)why.n, why.n ? why.bytes : "");
+}
+
 static int one(struct client *client, const struct ctl_options *options, const struct command *command,
 	const json_t *values, const char *number, struct progress *progress)
 {
@@ -87,8 +119,7 @@ static int one(struct client *client, const struct ctl_options *options, const s
 	} else if (code == CTL_OK) {
 		show_progress(progress, false);
 		if (progress->total < 2) {
-			const char *state = json_string_value(json_object_get(answer, "state"));
-			printf("case %s: %s\n", number, state ? state : "done");
+			print_state(command, number, answer);
 		}
 	}
 	json_decref(answer);
@@ -243,12 +274,19 @@ static int edit_bytes(struct xylem_buffer *data)
 	return code;
 }
 
+/* What was edited before is edited on; the first time it is the data as it failed. */
 static int edit_by_hand(struct client *client, const char *number, struct xylem_buffer *data)
 {
 	char target[128];
-	snprintf(target, sizeof(target), CASE_PATH "%.40s/data?which=draft", number);
+	json_t *view = NULL;
 	struct client_answer answer = { 0 };
-	int code = client_ask(client, "GET", target, NULL, XYLEM_SPAN_NONE, &answer);
+	int code = read_case(client, number, &view);
+	snprintf(target, sizeof(target), CASE_PATH "%.40s/data?which=%s", number,
+		json_integer_value(json_object_get(view, "draft")) ? "draft" : "failing");
+	json_decref(view);
+	if (!code) {
+		code = client_ask(client, "GET", target, NULL, XYLEM_SPAN_NONE, &answer);
+	}
 	if (!code) {
 		xylem_buffer_span(data, xylem_buffer_borrow(&answer.body));
 		code = edit_bytes(data);

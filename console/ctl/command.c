@@ -136,12 +136,23 @@ const char *command_required(const struct command *command, size_t i)
 	return json_string_value(json_array_get(json_object_get(body_schema(command), "required"), i - n));
 }
 
+static void print_choices(const json_t *schema)
+{
+	size_t i;
+	const json_t *choice;
+	json_array_foreach(json_object_get(schema, "enum"), i, choice)
+	{
+		printf("%s%s", i ? ", " : " One of: ", json_string_value(choice));
+	}
+}
+
 static void print_argument(const char *name, const json_t *schema, const char *description)
 {
 	const json_t *initial = json_object_get(schema, "default");
 	char *text = initial ? json_dumps(initial, JSON_ENCODE_ANY) : NULL;
-	printf("  --%-14s %s%s%s%s\n", name, description ? description : "", text ? " [" : "",
-		text ? text : "", text ? "]" : "");
+	printf("  --%-14s %s", name, description ? description : "");
+	print_choices(schema);
+	printf("%s%s%s\n", text ? " [" : "", text ? text : "", text ? "]" : "");
 	free(text);
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <jansson.h>
 
@@ -130,6 +131,7 @@ const char *table_state_colour(const char *state);
 /* --- Commands with a way of their own ------------------------------------------------------- */
 
 int ctl_tail(struct client *client, const struct ctl_options *options, int argc, char **argv);
+void ctl_tail_usage(FILE *out);
 /* Replay, discard and restore: one or many cases, or a group. */
 int ctl_cases(struct client *client, const struct ctl_options *options, const struct command *command,
 	struct arguments *arguments);

@@ -207,7 +207,7 @@ static int run_tail(int argc, char **argv, struct ctl_options *options)
 	for (int i = 0; i < argc && own_count < 62 && rest_count < 62; i++) {
 		bool valued = strcmp(argv[i], "--url") == 0 || strcmp(argv[i], "--token-file") == 0 ||
 			      strcmp(argv[i], "--data-folder") == 0 || strcmp(argv[i], "--bus") == 0;
-		if (valued || strcmp(argv[i], "--json") == 0) {
+		if (valued || strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "--help") == 0) {
 			own[own_count++] = argv[i];
 			if (valued && i + 1 < argc) {
 				own[own_count++] = argv[++i];
@@ -221,6 +221,10 @@ static int run_tail(int argc, char **argv, struct ctl_options *options)
 		return code;
 	}
 	arguments_finish(&ignored);
+	if (options->help) {
+		ctl_tail_usage(stdout);
+		return CTL_OK;
+	}
 	struct client *client = connect_bus(options, &code);
 	if (client) {
 		code = ctl_tail(client, options, rest_count, rest);
@@ -231,14 +235,12 @@ static int run_tail(int argc, char **argv, struct ctl_options *options)
 
 static int run_words(int argc, char **argv, struct ctl_options *options)
 {
-	static char hospital[] = "hospital", group[] = "groups";
-	static char *groups[] = { hospital, group };
 	int words = 0;
-	if (argc == 1 && strcmp(argv[0], "hospital") == 0) {
-		argc = 2;
-		argv = groups;
-	}
 	const struct command *command = command_match(argc, argv, &words);
+	if (!command && strcmp(argv[0], "hospital") == 0 && (argc == 1 || argv[1][0] == '-')) {
+		command = command_find("hospital-groups");
+		words = 1;
+	}
 	if (!command) {
 		fprintf(stderr, "xylemctl: there is no command `%s`; see xylemctl --help\n", argv[0]);
 		return CTL_USAGE;

@@ -85,6 +85,13 @@ static void wait_a_moment(void)
 	nanosleep(&moment, NULL);
 }
 
+void ctl_tail_usage(FILE *out)
+{
+	fputs("usage: xylemctl tail [--count N] [--json] "
+	      "[accepted|settled|case|lane|connector|reload ...]\n",
+		out);
+}
+
 /* `tail [--count N] [TYPE ...]` */
 static int read_line(int argc, char **argv, struct tail *tail, struct xylem_buffer *target)
 {
@@ -93,9 +100,7 @@ static int read_line(int argc, char **argv, struct tail *tail, struct xylem_buff
 			tail->left = strtoull(argv[++i], NULL, 10);
 			tail->bounded = tail->left > 0;
 		} else if (strncmp(argv[i], "--", 2) == 0) {
-			fprintf(stderr, "usage: xylemctl tail [--count N] [--json] "
-					"[accepted|settled|case|lane|connector|"
-					"reload ...]\n");
+			ctl_tail_usage(stderr);
 			return CTL_USAGE;
 		} else {
 			xylem_buffer_text(target, strchr(target->bytes, '?') ? "," : "?types=");

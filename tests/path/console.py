@@ -316,6 +316,26 @@ def t12_xylemctl_for_scripts(bus, partner):
     assert bus.ctl("data", handle).encode() == exact
 
 
+def t12_xylemctl_edits_and_finds_its_words(bus, partner):
+    bus.post(b'{"bad": 7}')
+    case, = until("a case", lambda: bus.api("GET", "hospital/cases")["cases"])
+    number = str(case["case"])
+    assert "failed again" not in bus.ctl("hospital", "discard", number)
+    bus.ctl("hospital", "restore", number)
+    editor = {"EDITOR": "sed -i s/7/8/", "VISUAL": "sed -i s/7/8/"}
+    bus.ctl("hospital", "edit", number, environment=editor)
+    assert bus.ctl("hospital", "data", number, "--which", "draft") == '{"bad": 8}'
+    editor = {"EDITOR": "sed -i s/8/9/", "VISUAL": "sed -i s/8/9/"}
+    bus.ctl("hospital", "edit", number, environment=editor)
+    assert bus.ctl("hospital", "data", number, "--which", "draft") == '{"bad": 9}'
+    bus.ctl("hospital", "discard", number)
+    groups = bus.ctl("hospital", "groups", "--json")
+    assert bus.ctl("hospital", "--json") == bus.ctl("--json", "hospital") == groups
+    bus.ctl("hospital", "nosuch", code=2)
+    assert "One of: failing, draft, original" in bus.ctl("hospital", "data", "--help")
+    assert "usage: xylemctl tail" in bus.ctl("tail", "--help", environment={"XYLEM_URL": "http://127.0.0.1:1"})
+
+
 def t13_tail_shows_and_ends(bus, partner):
     tail = subprocess.Popen([XYLEMCTL, "tail", "accepted", "--count", "2", "--json"], stdout=subprocess.PIPE,
                             env=dict(os.environ, **bus.environment))
