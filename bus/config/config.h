@@ -153,7 +153,8 @@ struct config_view {
 struct config_problem {
 	struct config_place place;
 	bool warning;
-	char text[512]; /* what, why, what to do; with the nearest known name */
+	char text[512]; /* one line: what, why, what to do; with the nearest known name */
+	char *excerpt;  /* below that: the line of a program, and a caret under its place; NULL: none */
 };
 struct config_report {
 	struct config_problem *problems;

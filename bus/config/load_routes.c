@@ -127,6 +127,41 @@ static const struct tree_node *program_node(
 	return member->key;
 }
 
+/* The byte of a text at a line and a column in characters, both from 1. */
+static size_t text_offset(const char *text, unsigned long line, unsigned long column)
+{
+	const char *at = text;
+	while (line > 1 && *at) {
+		line -= *at++ == '\n';
+	}
+	while (column > 1 && *at && *at != '\n') {
+		at++;
+		column -= (*at & 0xc0) != 0x80;
+	}
+	return (size_t)(at - text);
+}
+
+/*
+ * A reason that begins with program:LINE:COLUMN is about that place of the file.
+ * A problem is one line: what a reason has below it is the problem's excerpt.
+ */
+static void program_report(
+	struct route_work *work, const struct tree_node *node, const char *subject, char *reason)
+{
+	struct config_place place = tree_place(node);
+	char *lines = strchr(reason, '\n');
+	unsigned line, column;
+	int n = 0;
+	if (sscanf(reason, "program:%9u:%9u: %n", &line, &column, &n) == 2 && n) {
+		place = tree_place_inside(node, text_offset(node->text, line, column));
+		reason += n;
+	}
+	if (lines) {
+		*lines++ = '\0';
+	}
+	report_program(work->loading->report, place, lines, "%s: %s", subject, reason);
+}
+
 static void transform_load(
 	struct route_work *work, const struct tree_member *member, struct config_step *step)
 {
@@ -149,8 +184,7 @@ static void transform_load(
 			    : config_fill(step->kind->options, options, member->value, &fill);
 	step->options = options;
 	if (!error && step->kind->compile(options, &step->program, &reason) < 0) {
-		report_error(work->loading->report, tree_place(program_node(step->kind, member)), "%s: %s",
-			subject, reason.text);
+		program_report(work, program_node(step->kind, member), subject, reason.text);
 	}
 }
 

@@ -19,6 +19,7 @@ void config_report_finish(struct config_report *report)
 	}
 	for (size_t i = 0; i < report->n; i++) {
 		free((void *)(uintptr_t)report->problems[i].place.file);
+		free(report->problems[i].excerpt);
 	}
 	free(report->problems);
 	*report = (struct config_report){ 0 };
@@ -77,6 +78,31 @@ void report_warning(struct config_report *report, struct config_place place, con
 		problem->warning = true;
 		problem_text(problem, format, arguments);
 		va_end(arguments);
+	}
+}
+
+static char *excerpt_copy(const char *lines)
+{
+	char *copy = strdup(lines);
+	for (char *at = copy; at && *at; at++) {
+		if (*at != '\n' && *at != '\t' && ((unsigned char)*at < ' ' || *at == 0x7f)) {
+			*at = ' ';
+		}
+	}
+	return copy;
+}
+
+void report_program(
+	struct config_report *report, struct config_place place, const char *excerpt, const char *format, ...)
+{
+	report->errors++;
+	struct config_problem *problem = problem_add(report, place);
+	if (problem) {
+		va_list arguments;
+		va_start(arguments, format);
+		problem_text(problem, format, arguments);
+		va_end(arguments);
+		problem->excerpt = excerpt ? excerpt_copy(excerpt) : NULL;
 	}
 }
 

@@ -15,6 +15,10 @@ void report_error(struct config_report *report, struct config_place place, const
 void report_warning(struct config_report *report, struct config_place place, const char *format, ...)
 	XYLEM_PRINTF(3, 4);
 
+/* The same about a program: `excerpt` is shown below it (lines, the last not ended); NULL: none. */
+void report_program(struct config_report *report, struct config_place place, const char *excerpt,
+	const char *format, ...) XYLEM_PRINTF(4, 5);
+
 /* Sorts by file, line and column, errors and warnings together; what has one place keeps its order. */
 void report_sort(struct config_report *report);
 

@@ -17,6 +17,9 @@ static void text_print(const char *path, const struct config *config, const stru
 		const struct config_problem *problem = &report->problems[i];
 		printf("%s:%d:%d: %s%s\n", problem->place.file, problem->place.line, problem->place.column,
 			problem->warning ? "warning: " : "", problem->text);
+		if (problem->excerpt) {
+			puts(problem->excerpt);
+		}
 	}
 	size_t warnings = 0, errors = 0;
 	for (size_t i = 0; i < report->n; i++) {

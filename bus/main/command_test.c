@@ -29,6 +29,9 @@ static void problems_print(struct testing *testing, struct config_report *report
 		if (!problem->warning) {
 			fprintf(stderr, "%s:%d:%d: %s\n", problem->place.file, problem->place.line,
 				problem->place.column, problem->text);
+			if (problem->excerpt) {
+				fprintf(stderr, "%s\n", problem->excerpt);
+			}
 		}
 	}
 	testing->broken |= error != 0;

@@ -41,8 +41,10 @@ struct xylem_transform {
 	size_t options_size;
 
 	/*
-	 * Compiles a step. Required. `reason` says line and column within the
-	 * program where one is at fault. `options` stays valid until program_free.
+	 * Compiles a step. Required. A reason that begins with
+	 * "program:LINE:COLUMN: " (from 1, in characters) is shown at that place of
+	 * the file; lines below its first are shown below it. `options` stays valid
+	 * until program_free.
 	 */
 	int (*compile)(const void *options, void **ret_program, struct xylem_reason *reason);
 	void (*program_free)(void *program);

@@ -98,7 +98,8 @@ static const struct xylem_option test_kafka_options[] = {
 		.type = XYLEM_OPTION_PATH,
 		.offset = TEST_AT(ca),
 		.since = "0.1",
-		.summary = "Authorities." },
+		.summary = "Authorities.",
+		.example = "ca.pem" },
 	{ .name = "tls.cert",
 		.type = XYLEM_OPTION_PATH,
 		.offset = TEST_AT(cert),
@@ -318,8 +319,15 @@ static const struct xylem_option test_validate_options[] = {
 static int test_compile(const void *options, void **ret_program, struct xylem_reason *reason)
 {
 	const struct test_options *step = options;
-	if (step->expression && strstr(step->expression, "bad")) {
-		xylem_reason_set(reason, "line 1, column 1: `bad` is not known; remove it");
+	const char *bad = step->expression ? strstr(step->expression, "bad") : NULL;
+	if (bad) {
+		int line = 1, column = 1;
+		for (const char *at = step->expression; at < bad; at++) {
+			column = *at == '\n' ? 1 : column + ((*at & 0xc0) != 0x80);
+			line += *at == '\n';
+		}
+		xylem_reason_set(
+			reason, "program:%d:%d: `bad` is not known; remove it\n    bad\n    ^", line, column);
 		return -XYLEM_E_INVALID;
 	}
 	*ret_program = malloc(1);

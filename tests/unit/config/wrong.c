@@ -36,6 +36,9 @@ static char *report_text(const struct config_report *report)
 		} else {
 			xylem_buffer_format(&text, "%s\n", problem->text);
 		}
+		if (problem->excerpt) {
+			xylem_buffer_format(&text, "%s\n", problem->excerpt);
+		}
 	}
 	return xylem_buffer_take(&text, NULL);
 }
