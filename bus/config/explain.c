@@ -19,6 +19,18 @@ static void owner_write(const struct table *table, struct xylem_buffer *out)
 	}
 }
 
+/* `hmac.prefix` is written in `hmac`. */
+static void option_example_write(const struct xylem_option *option, struct xylem_buffer *out)
+{
+	const char *dot = strchr(option->name, '.');
+	if (option->example && dot) {
+		xylem_buffer_format(out, "  Example: %.*s: { %s: %s }\n", (int)(dot - option->name),
+			option->name, dot + 1, option->example);
+	} else if (option->example) {
+		xylem_buffer_format(out, "  Example: %s: %s\n", option->name, option->example);
+	}
+}
+
 static void option_write(
 	const struct table *table, const struct xylem_option *option, struct xylem_buffer *out)
 {
@@ -35,9 +47,7 @@ static void option_write(
 	if (option->flags & XYLEM_OPTION_FIXED) {
 		xylem_buffer_text(out, "  A change needs a restart of the bus.\n");
 	}
-	if (option->example) {
-		xylem_buffer_format(out, "  Example: %s: %s\n", option->name, option->example);
-	}
+	option_example_write(option, out);
 }
 
 static void table_write(const struct table *table, struct xylem_buffer *out)

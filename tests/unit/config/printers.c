@@ -91,6 +91,7 @@ static void a_word_is_explained(void **state)
 	} words[] = {
 		{ "attempts", "attempts of lane: whole number, 1 to 1000; default 8", true },
 		{ "batch.count", "batch.count of lane", true },
+		{ "tls.ca", "Example: tls: { ca: ca.pem }", true },
 		{ "kafka.brokers", "brokers of connector kafka: text; required", true },
 		{ "kafka", "connector kafka", true },
 		{ "bus", "max_message of section bus: size, 1KiB to 64MiB; default 1MiB", true },
