@@ -216,7 +216,7 @@ static void problem_write(struct http_request *request, unsigned status, const c
 	const char *detail)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
-	xylem_buffer_format(&out, "{\"type\":\"urn:xylem:error:%s\",\"title\":", name);
+	xylem_buffer_format(&out, "{\"type\":\"urn:xylem:problem:%s\",\"title\":", name);
 	xylem_json_write_string(&out, xylem_span_of(title));
 	xylem_buffer_format(&out, ",\"status\":%u,\"code\":\"%s\",\"detail\":", status, name);
 	xylem_json_write_string(&out, xylem_span_of(detail));

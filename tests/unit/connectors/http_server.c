@@ -208,6 +208,7 @@ static void chunks_past_the_limit(void **state)
 	assert_non_null(strcasestr(answer, "Connection: close"));
 	assert_non_null(strstr(answer, "application/problem+json"));
 	assert_non_null(strstr(answer, "\"code\":\"too-large\""));
+	assert_non_null(strstr(answer, "\"type\":\"urn:xylem:problem:too-large\""));
 }
 
 /* One connection, one request after the other, a refused one among them. */
