@@ -51,7 +51,6 @@ int outgoing_check(enum outgoing_form form, const struct xylem_message *message,
 	struct xylem_reason *reason)
 {
 	struct xylem_reason why = { "" };
-	size_t offset = 0;
 	switch (form) {
 	case OUTGOING_CLOUDEVENT_BINARY:
 	case OUTGOING_DATA:
@@ -63,12 +62,11 @@ int outgoing_check(enum outgoing_form form, const struct xylem_message *message,
 		return -XYLEM_E_INVALID;
 	case OUTGOING_ARRAY:
 	case OUTGOING_NDJSON:
-		if (xylem_json_check(message->data, &offset, &why) == 0) {
+		if (xylem_json_check(message->data, NULL, &why) == 0) {
 			return 0;
 		}
 		*ret_code = "not-json";
-		xylem_reason_set(
-			reason, "the data cannot be part of a JSON body: byte %zu: %.300s", offset, why.text);
+		xylem_reason_set(reason, "the data cannot be part of a JSON body: %.300s", why.text);
 		return -XYLEM_E_INVALID;
 	case OUTGOING_CLOUDEVENT:
 	case OUTGOING_CLOUDEVENTS:

@@ -84,11 +84,10 @@ static int read_members(const struct operation *operation, struct xylem_span bod
 
 static int check(struct xylem_span body, struct xylem_reason *reason)
 {
-	size_t offset = 0;
 	struct xylem_reason why;
-	int error = xylem_json_check(body, &offset, &why);
+	int error = xylem_json_check(body, NULL, &why);
 	if (error) {
-		xylem_reason_set(reason, "the body is not JSON, at byte %zu: %s", offset, why.text);
+		xylem_reason_set(reason, "the body: %s", why.text);
 		return -XYLEM_E_INVALID;
 	}
 	if (xylem_json_type(xylem_json_trim(body)) != XYLEM_JSON_OBJECT) {

@@ -38,12 +38,11 @@ static int add_json(const struct xylem_option *option, const json_t *given, stru
 	const json_t *value = json_object_get(given, option->name);
 	struct xylem_span text = { json_string_value(value), json_string_length(value) };
 	struct xylem_reason why = { "" };
-	size_t offset;
 	if (option->type != XYLEM_OPTION_JSON || !value) {
 		return 0;
 	}
-	if (xylem_json_check(text, &offset, &why) != 0) {
-		xylem_reason_set(reason, "`%s` is not JSON: %s", option->name, why.text);
+	if (xylem_json_check(text, NULL, &why) != 0) {
+		xylem_reason_set(reason, "`%s`: %s", option->name, why.text);
 		return -XYLEM_E_INVALID;
 	}
 	xylem_json_write_name(body, option->name);

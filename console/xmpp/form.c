@@ -226,12 +226,11 @@ static json_t *as_boolean(const json_t *text, struct xylem_reason *reason)
 static int check_json(const struct xylem_option *option, const json_t *text, struct xylem_reason *reason)
 {
 	struct xylem_reason why = { "" };
-	size_t offset;
 	struct xylem_span bytes = { json_string_value(text), json_string_length(text) };
-	if (xylem_json_check(bytes, &offset, &why) == 0) {
+	if (xylem_json_check(bytes, NULL, &why) == 0) {
 		return 0;
 	}
-	xylem_reason_set(reason, "`%s` is not JSON: %s", option->name, why.text);
+	xylem_reason_set(reason, "`%s`: %s", option->name, why.text);
 	return -XYLEM_E_INVALID;
 }
 
