@@ -5,8 +5,10 @@
  * pass through a JSON library, which would change 1e400 or a long integer;
  * they stay in the body, checked, for operation_run to point at.
  */
+#include <stdio.h>
 #include <string.h>
 
+#include <config/nearest.h>
 #include <console/operation.h>
 #include <xylem/json.h>
 
@@ -39,12 +41,27 @@ static int refuse(
 	return -XYLEM_E_INVALID;
 }
 
+static int refuse_unknown(const struct operation *operation, struct xylem_span name, json_t **ret_errors,
+	struct xylem_reason *reason)
+{
+	char wanted[65], hint[NEAREST_HINT_SIZE], detail[NEAREST_HINT_SIZE + 64];
+	struct nearest nearest;
+	snprintf(wanted, sizeof(wanted), "%.*s", (int)(name.n > 64 ? 64 : name.n), name.at);
+	nearest_init(&nearest, wanted);
+	for (const struct xylem_option *option = operation->arguments; option->name; option++) {
+		nearest_offer(&nearest, option->name);
+	}
+	snprintf(
+		detail, sizeof(detail), "the operation has no such argument%s", nearest_hint(&nearest, hint));
+	return refuse(name, detail, ret_errors, reason);
+}
+
 static int read_member(const struct operation *operation, struct xylem_span name, struct xylem_span value,
 	json_t *arguments, json_t **ret_errors, struct xylem_reason *reason)
 {
 	const struct xylem_option *option = find_option(operation, name);
 	if (!option) {
-		return refuse(name, "the operation has no such argument", ret_errors, reason);
+		return refuse_unknown(operation, name, ret_errors, reason);
 	}
 	if (json_object_get(arguments, option->name)) {
 		return refuse(name, "is there twice", ret_errors, reason);

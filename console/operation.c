@@ -113,6 +113,11 @@ static void audit(struct bus *bus, const struct operation *operation, const stru
 /* The first `name` in back-quotes of a text that is an argument, as a JSON pointer; NULL: none. */
 static json_t *pointer_of(const struct operation *operation, const char *text)
 {
+	static const char unknown[] = "unknown option `";
+	if (strncmp(text, unknown, sizeof(unknown) - 1) == 0) {
+		const char *name = text + sizeof(unknown) - 1; /* not the one that is suggested */
+		return json_sprintf("/%.*s", (int)strcspn(name, "`"), name);
+	}
 	for (const struct xylem_option *option = operation->arguments; option->name; option++) {
 		const char *at = strstr(text, option->name);
 		size_t n = strlen(option->name);

@@ -87,8 +87,8 @@ static void arguments_are_typed_and_faults_are_named(void **state)
 		{ "lane-pause", "{\"lane\": \"a\", \"lane\": \"b\"}", -XYLEM_E_INVALID, "twice" },
 		{ "lane-pause", "{\"line\": \"a/b\"}", -XYLEM_E_INVALID, "line" },
 		{ "lane-pause", "[1]", -XYLEM_E_INVALID, "array" },
-		{ "lane-pause", "{\"lane\": ", -XYLEM_E_INVALID, "not JSON" },
-		{ "lane-pause", "", -XYLEM_E_INVALID, "not JSON" },
+		{ "lane-pause", "{\"lane\": ", -XYLEM_E_INVALID, "not valid JSON" },
+		{ "lane-pause", "", -XYLEM_E_INVALID, "not valid JSON" },
 		{ "messages", "{\"limit\": 1000}", 0, "" },
 		{ "messages", "{\"limit\": \"7\"}", 0, "" },
 		{ "messages", "{\"limit\": 1001}", -XYLEM_E_INVALID, "limit" },
@@ -152,6 +152,11 @@ static void errors_point_at_the_argument(void **state)
 		run_as(ROLE_ADMIN, "messages", "{\"nosuch\": 0}", &errors, &reason), -XYLEM_E_INVALID);
 	assert_string_equal(
 		json_string_value(json_object_get(json_array_get(errors, 0), "pointer")), "/nosuch");
+	json_decref(errors);
+	assert_int_equal(
+		run_as(ROLE_ADMIN, "messages", "{\"kye\": \"k\"}", &errors, &reason), -XYLEM_E_INVALID);
+	assert_string_equal(reason.text, "`kye`: the operation has no such argument; did you mean `key`?");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(errors, 0), "pointer")), "/kye");
 	json_decref(errors);
 }
 
