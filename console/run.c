@@ -15,7 +15,8 @@
 static void set_json(struct request *request, int status, json_t *json)
 {
 	struct reply *reply = &request->reply;
-	char *text = json_dumps(json, JSON_COMPACT);
+	/* 15 digits: 36.232 s, not 36.232000000000002. */
+	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
 	reply->status = status;
 	reply->content_type = "application/json";
 	xylem_buffer_text(&reply->body, text ? text : "{}");
