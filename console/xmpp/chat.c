@@ -189,7 +189,7 @@ static void run_words(struct remark *remark, struct words *words)
 	if (words->group[0] && list_group(remark, words, &reason) != 0) {
 		complain(remark, reason.text);
 	} else if (words->things && json_array_size(words->things) == 0) {
-		complain(remark, "there is nothing of that kind");
+		complain(remark, "there is no such case in this group");
 	} else if ((words->things || words->operation->bulk) && !remark->confirmed) {
 		ask(remark, words);
 	} else if (words->things) {
