@@ -56,9 +56,12 @@ static void json_print(const struct config *config, const struct config_report *
 	json_decref(result);
 }
 
+const char command_check_usage[] = "usage: xylemd check [--json] FILE\n"
+				   "  --json  what is wrong, for programs\n";
+
 static int usage(void)
 {
-	fputs("usage: xylemd check [--json] FILE\n", stderr);
+	fputs(command_check_usage, stderr);
 	return 2;
 }
 

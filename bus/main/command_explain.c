@@ -8,13 +8,15 @@
 #include <config/tables.h>
 #include <main/commands.h>
 
+const char command_explain_usage[] =
+	"usage: xylemd explain WORD\n\nWORD is a section, a connector, a transform, an option "
+	"such as `attempts`,\n"
+	"or one of: sections, connectors, transforms, lane, example\n";
+
 int command_explain(int argc, char **argv)
 {
 	if (argc != 2) {
-		fputs("usage: xylemd explain WORD\n\nWORD is a section, a connector, a transform, an option "
-		      "such as `attempts`,\n"
-		      "or one of: sections, connectors, transforms, lane, example\n",
-			stderr);
+		fputs(command_explain_usage, stderr);
 		return 2;
 	}
 	XYLEM_BUFFER_SCOPED text = { 0 };

@@ -55,12 +55,14 @@ static int say_if_alone(const struct config_view *view)
 	return code;
 }
 
+const char command_farewell_usage[] = "usage: xylemd farewell FILE\n";
+
 int command_farewell(int argc, char **argv)
 {
 	struct config_report report = { 0 };
 	struct config *config = NULL;
 	if (argc != 2) {
-		fputs("usage: xylemd farewell FILE\n", stderr);
+		fputs(command_farewell_usage, stderr);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -26,11 +26,13 @@ static int page_save(const char *folder, const char *name, const struct xylem_bu
 	return 0;
 }
 
+const char command_reference_usage[] = "usage: xylemd reference FOLDER\n";
+
 int command_reference(int argc, char **argv)
 {
 	static struct table tables[TABLES_MOST];
 	if (argc != 2) {
-		fputs("usage: xylemd reference FOLDER\n", stderr);
+		fputs(command_reference_usage, stderr);
 		return 2;
 	}
 	size_t n = tables_list(tables);

@@ -55,7 +55,8 @@ static void reload(struct bus *bus)
 			problem->place.file, problem->place.line, problem->place.column, problem->text);
 	}
 	if (error) {
-		xylem_log(XYLEM_LOG_ERROR, "reload", "refused: the bus goes on with the configuration that it has");
+		xylem_log(XYLEM_LOG_ERROR, "reload",
+			"refused: the bus goes on with the configuration that it has");
 	} else {
 		struct config *config = bus_config(bus);
 		xylem_log(XYLEM_LOG_NOTICE, "reload", "generation %.12s", config_view(config)->generation);
@@ -102,17 +103,20 @@ static void process_prepare(sigset_t *signals)
 	json_object_seed(0);
 }
 
+const char command_run_usage[] = "usage: xylemd run [--accept-gap] FILE\n"
+				 "  --accept-gap  start although acknowledged messages are missing or "
+				 "damaged; what is missing is logged\n";
+
 static int usage(void)
 {
-	fputs("usage: xylemd run [--accept-gap] FILE\n"
-	      "  --accept-gap  start although acknowledged messages are missing or damaged; what is missing is logged\n",
-		stderr);
+	fputs(command_run_usage, stderr);
 	return 2;
 }
 
 int command_run(int argc, char **argv)
 {
-	static const struct option options[] = { { "accept-gap", no_argument, NULL, 'g' }, { NULL, 0, NULL, 0 } };
+	static const struct option options[] = { { "accept-gap", no_argument, NULL, 'g' },
+		{ NULL, 0, NULL, 0 } };
 	bool accept_gap = false;
 	int option;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

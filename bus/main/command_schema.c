@@ -10,10 +10,12 @@
 #include <config/schema.h>
 #include <main/commands.h>
 
+const char command_schema_usage[] = "usage: xylemd schema\n";
+
 int command_schema(int argc, char **argv)
 {
 	if (argc != 1) {
-		fputs("usage: xylemd schema\n", stderr);
+		fputs(command_schema_usage, stderr);
 		return 2;
 	}
 	json_t *schema = schema_new();

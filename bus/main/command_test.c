@@ -135,12 +135,13 @@ static bool junit_write(struct testing *testing, const char *path)
 	return fclose(out) == 0;
 }
 
+const char command_test_usage[] = "usage: xylemd test [--junit FILE] [--only TEXT] FILE|FOLDER ...\n"
+				  "  --junit FILE  writes the results as JUnit XML\n"
+				  "  --only TEXT   runs the tests with TEXT in their name\n";
+
 static int usage(void)
 {
-	fputs("usage: xylemd test [--junit FILE] [--only TEXT] FILE|FOLDER ...\n"
-	      "  --junit FILE  writes the results as JUnit XML\n"
-	      "  --only TEXT   runs the tests with TEXT in their name\n",
-		stderr);
+	fputs(command_test_usage, stderr);
 	return 2;
 }
 

@@ -12,4 +12,8 @@ int command_reference(int argc, char **argv);
 int command_jq(int argc, char **argv);
 int command_test(int argc, char **argv);
 
+/* What they print with --help, and when they were not asked rightly. */
+extern const char command_run_usage[], command_check_usage[], command_schema_usage[],
+	command_farewell_usage[], command_explain_usage[], command_reference_usage[], command_test_usage[];
+
 #endif

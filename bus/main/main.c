@@ -15,15 +15,21 @@ static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 	const char *summary;
+	const char *usage; /* NULL: the command has a --help of its own */
 } commands[] = {
-	{ "check", command_check, "check a configuration and say what is wrong, with file, line and column" },
-	{ "explain", command_explain, "explain an option or a kind of connector or transform" },
-	{ "farewell", command_farewell, "tell contacts over XMPP that a bus that died is gone" },
-	{ "jq", command_jq, "run a program of the jq language over documents" },
-	{ "reference", command_reference, "write the reference pages into a folder" },
-	{ "run", command_run, "run the bus" },
-	{ "schema", command_schema, "print the JSON Schema of the configuration, for editors" },
-	{ "test", command_test, "run the tests that stand beside the routes" },
+	{ "check", command_check, "check a configuration and say what is wrong, with file, line and column",
+		command_check_usage },
+	{ "explain", command_explain, "explain an option or a kind of connector or transform",
+		command_explain_usage },
+	{ "farewell", command_farewell, "tell contacts over XMPP that a bus that died is gone",
+		command_farewell_usage },
+	{ "jq", command_jq, "run a program of the jq language over documents", NULL },
+	{ "reference", command_reference, "write the reference pages into a folder",
+		command_reference_usage },
+	{ "run", command_run, "run the bus", command_run_usage },
+	{ "schema", command_schema, "print the JSON Schema of the configuration, for editors",
+		command_schema_usage },
+	{ "test", command_test, "run the tests that stand beside the routes", command_test_usage },
 };
 
 static int usage(FILE *out, int code)
@@ -34,6 +40,19 @@ static int usage(FILE *out, int code)
 	}
 	fputs("\nxylemctl talks to a running bus.\n", out);
 	return code;
+}
+
+/* getopt() begins what it says with argv[0]. */
+static int run(const struct command *command, int argc, char **argv)
+{
+	char name[32];
+	if (argc == 2 && command->usage && strcmp(argv[1], "--help") == 0) {
+		fputs(command->usage, stdout);
+		return 0;
+	}
+	snprintf(name, sizeof(name), "xylemd %s", command->name);
+	argv[0] = name;
+	return command->run(argc, argv);
 }
 
 int main(int argc, char **argv)
@@ -50,7 +69,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0) {
-			return commands[i].run(argc - 1, argv + 1);
+			return run(&commands[i], argc - 1, argv + 1);
 		}
 	}
 	fprintf(stderr, "xylemd: there is no command \"%s\"\n", argv[1]);
