@@ -44,11 +44,6 @@ void vcard_write_picture(struct xylem_buffer *out);
 
 const struct xmpp_options *service_options(const struct xmpp_service *service);
 struct topics *service_topics(const struct xmpp_service *service);
-/* Is the endpoint there, and may this address know it? */
-bool service_endpoint_known(struct xmpp_service *service, struct xylem_span local, const char *bare);
-
-/* Is the address one of a connector? */
-bool service_endpoint_exists(struct xmpp_service *service, struct xylem_span local);
 /* Is there such an address (absent: the domain), and may this one have it as a contact? */
 bool service_may_see(struct xmpp_service *service, struct xylem_span local, const char *bare);
 /* The face, held until service_face_release(): NULL where there is none, which needs no release. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <base/clock.h>
+#include <xmpp/endpoints.h>
 #include <xmpp/presence_body.h>
 
 #define NUMBERS_US 60000000 /* between two changes of numbers alone */
@@ -273,7 +274,7 @@ static bool send(struct presence *presence, struct xylem_buffer *out, int64_t de
 static bool exists_here(struct presence *presence, struct xylem_span address)
 {
 	return !xylem_span_present(address) || presence_shown(presence, address) ||
-	       service_endpoint_exists(presence->service, address);
+	       endpoints_have(service_endpoints(presence->service), address);
 }
 
 /* Tells what an address shows to its contacts; NULL: all addresses to all contacts. */

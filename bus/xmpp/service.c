@@ -2,7 +2,7 @@
 /*
  * What the bus is on XMPP: who may ask, and who answers.
  *
- *     stanza -> whose address -> who is asking -> feature (a file each) or endpoint (a connector)
+ *     stanza -> whose address -> who is asking -> feature (a file each) or endpoint (endpoints.c)
  *
  * Closed by default: a stranger gets disco#info of the domain and ping, and a
  * plain error for everything else, the same for an address that exists and for
@@ -15,22 +15,16 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <base/clock.h>
 #include <xylem/log.h>
 #include <xmpp/access.h>
+#include <xmpp/endpoints.h>
 #include <xmpp/presence_body.h>
 #include <xmpp/pubsub.h>
 
 #define SERVICE_MAGIC 0x73657276U
-
-struct endpoint {
-	struct endpoint *next;
-	char *local;
-	struct xmpp_endpoint face;
-};
 
 struct xmpp_service {
 	uint32_t magic;
@@ -39,13 +33,10 @@ struct xmpp_service {
 	struct link *link;
 	struct event_outlet *outlet;
 	struct access *access;
+	struct endpoints *endpoints;
 	struct presence *presence;
 	struct xylem_arena *arena; /* of the link's thread */
 	int64_t started_us;
-
-	/* Held while an endpoint is called: releasing one waits for the call. */
-	pthread_mutex_t endpoints_lock;
-	struct endpoint *endpoints;
 
 	pthread_rwlock_t face_lock; /* held while the face is called */
 	struct xmpp_face face;
@@ -184,36 +175,6 @@ enum config_role xmpp_service_role(struct xmpp_service *service, const char *bar
 	return (enum config_role)access_role(service->access, bare);
 }
 
-/* Under endpoints_lock. */
-static struct endpoint *endpoint_find(const struct xmpp_service *service, struct xylem_span local)
-{
-	for (struct endpoint *e = service->endpoints; e != NULL; e = e->next) {
-		if (xylem_span_is(local, e->local)) {
-			return e;
-		}
-	}
-	return NULL;
-}
-
-bool service_endpoint_known(struct xmpp_service *service, struct xylem_span local, const char *bare)
-{
-	pthread_mutex_lock(&service->endpoints_lock);
-	const struct endpoint *endpoint = endpoint_find(service, local);
-	bool known = endpoint != NULL && (xmpp_service_admits(service, bare) ||
-						 (endpoint->face.known != NULL &&
-							 endpoint->face.known(endpoint->face.context, bare)));
-	pthread_mutex_unlock(&service->endpoints_lock);
-	return known;
-}
-
-bool service_endpoint_exists(struct xmpp_service *service, struct xylem_span local)
-{
-	pthread_mutex_lock(&service->endpoints_lock);
-	bool exists = xylem_span_present(local) && endpoint_find(service, local) != NULL;
-	pthread_mutex_unlock(&service->endpoints_lock);
-	return exists;
-}
-
 bool service_may_see(struct xmpp_service *service, struct xylem_span local, const char *bare)
 {
 	bool admitted = xmpp_service_admits(service, bare);
@@ -222,8 +183,14 @@ bool service_may_see(struct xmpp_service *service, struct xylem_span local, cons
 	if (!xylem_span_present(local)) {
 		return admitted || (topics != NULL && topics_known(topics, bare));
 	}
-	return (admitted && presence_shown(service->presence, local)) ||
-	       service_endpoint_known(service, local, bare);
+	return (admitted && (presence_shown(service->presence, local) ||
+				    endpoints_have(service->endpoints, local))) ||
+	       endpoints_know(service->endpoints, local, bare);
+}
+
+struct endpoints *service_endpoints(const struct xmpp_service *service)
+{
+	return service->endpoints;
 }
 
 struct presence *service_presence(const struct xmpp_service *service)
@@ -244,23 +211,9 @@ static const struct xmpp_feature *feature_of(const struct xml_node *payload, boo
 	return NULL;
 }
 
-/* An endpoint's own IQ. */
-static bool offer_endpoint(const struct xmpp_request *request, int violation)
-{
-	struct xmpp_service *service = request->service;
-	bool taken = false;
-
-	pthread_mutex_lock(&service->endpoints_lock);
-	struct endpoint *endpoint = endpoint_find(service, request->local);
-	if (endpoint != NULL) {
-		taken = endpoint->face.stanza(endpoint->face.context, request->iq, violation);
-	}
-	pthread_mutex_unlock(&service->endpoints_lock);
-	return taken;
-}
-
 static void answer_iq(struct xmpp_request *request)
 {
+	struct xmpp_service *service = request->service;
 	static const struct stanza_error unavailable = { "cancel", "service-unavailable", NULL, NULL };
 	static const struct stanza_error forbidden = { "auth", "forbidden", NULL, NULL };
 	bool endpoint = xylem_span_present(request->local);
@@ -271,7 +224,7 @@ static void answer_iq(struct xmpp_request *request)
 	} else if (endpoint && !request->entitled) {
 		request_refuse(request, &unavailable);
 	} else if (feature == NULL) {
-		if (!endpoint || !offer_endpoint(request, 0)) {
+		if (!endpoint || !endpoints_take(service->endpoints, request->local, request->iq, 0)) {
 			request_refuse(request, &unavailable);
 		}
 	} else if (!feature->strangers && !request->entitled) {
@@ -283,38 +236,15 @@ static void answer_iq(struct xmpp_request *request)
 
 /* --- Messages and presence ------------------------------------------------ */
 
-/* Part of a conversation of the endpoint's own? */
-static bool offer_conversation(const struct xmpp_request *request)
-{
-	struct xmpp_service *service = request->service;
-	bool taken = false;
-
-	if (!xylem_span_present(request->local)) {
-		return false;
-	}
-	pthread_mutex_lock(&service->endpoints_lock);
-	struct endpoint *endpoint = endpoint_find(service, request->local);
-	if (endpoint != NULL && endpoint->face.conversation != NULL) {
-		taken = endpoint->face.conversation(endpoint->face.context, request->iq);
-	}
-	pthread_mutex_unlock(&service->endpoints_lock);
-	return taken;
-}
-
-void xmpp_service_features(struct xmpp_service *service, struct xylem_span local,
-	void (*visit)(void *context, const char *const *features), void *context)
-{
-	pthread_mutex_lock(&service->endpoints_lock);
-	const struct endpoint *endpoint = endpoint_find(service, local);
-	if (endpoint != NULL) {
-		visit(context, endpoint->face.features);
-	}
-	pthread_mutex_unlock(&service->endpoints_lock);
-}
-
 static bool has_content(const struct xml_node *message)
 {
 	return xml_child(message, NULL, "body") != NULL;
+}
+
+/* Part of a conversation of the endpoint's own? */
+static bool offer_conversation(const struct xmpp_request *request)
+{
+	return endpoints_converse(request->service->endpoints, request->local, request->iq);
 }
 
 /* Words to the domain or to a part are for the face. */
@@ -342,7 +272,8 @@ static void take_message(struct xmpp_request *request, int violation)
 	if (offer_conversation(request) || xylem_span_is(type, "error") || xylem_span_is(type, "groupchat")) {
 		return;
 	}
-	if (endpoint && request->entitled && offer_endpoint(request, violation)) {
+	if (endpoint && request->entitled &&
+		endpoints_take(request->service->endpoints, request->local, request->iq, violation)) {
 		return;
 	}
 	if (!endpoint && request->entitled && violation == 0 && pubsub_take_approval(request)) {
@@ -415,59 +346,7 @@ static void on_changed(void *context, bool up, const char *why)
 	assert(service->magic == SERVICE_MAGIC);
 
 	presence_link(service->presence, up);
-	pthread_mutex_lock(&service->endpoints_lock);
-	for (struct endpoint *e = service->endpoints; e != NULL; e = e->next) {
-		if (e->face.changed != NULL) {
-			e->face.changed(e->face.context, up, why);
-		}
-	}
-	pthread_mutex_unlock(&service->endpoints_lock);
-}
-
-/* --- Endpoints ------------------------------------------------------------ */
-
-int xmpp_service_claim(struct xmpp_service *service, const char *local, const struct xmpp_endpoint *face)
-{
-	struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
-	char *name = strdup(local);
-	if (endpoint == NULL || name == NULL) {
-		free(endpoint);
-		free(name);
-		return -XYLEM_E_MEMORY;
-	}
-	endpoint->local = name;
-	endpoint->face = *face;
-	pthread_mutex_lock(&service->endpoints_lock);
-	endpoint->next = service->endpoints;
-	service->endpoints = endpoint;
-	pthread_mutex_unlock(&service->endpoints_lock);
-	return 0;
-}
-
-void xmpp_service_settle(struct xmpp_service *service)
-{
-	/* Every call is made with the lock held. */
-	pthread_mutex_lock(&service->endpoints_lock);
-	pthread_mutex_unlock(&service->endpoints_lock);
-}
-
-void xmpp_service_release(struct xmpp_service *service, const char *local, const void *context)
-{
-	struct endpoint *gone = NULL;
-
-	pthread_mutex_lock(&service->endpoints_lock);
-	for (struct endpoint **at = &service->endpoints; *at != NULL; at = &(*at)->next) {
-		if (strcmp((*at)->local, local) == 0 && (*at)->face.context == context) {
-			gone = *at;
-			*at = gone->next;
-			break;
-		}
-	}
-	pthread_mutex_unlock(&service->endpoints_lock);
-	if (gone != NULL) {
-		free(gone->local);
-		free(gone);
-	}
+	endpoints_link(service->endpoints, up, why);
 }
 
 /* --- Life ----------------------------------------------------------------- */
@@ -499,10 +378,12 @@ static int make_parts(
 	service->name = strdup(options->name != NULL ? options->name : "xylem");
 	service->version = strdup(options->version != NULL ? options->version : "");
 	service->access = access_new();
+	service->endpoints = endpoints_new();
 	service->arena = xylem_arena_new((size_t)64 << 20);
 	service->outlet = event_outlet_new(service->link);
 	if (service->domain == NULL || service->name == NULL || service->version == NULL ||
-		service->access == NULL || service->arena == NULL || service->outlet == NULL) {
+		service->access == NULL || service->endpoints == NULL || service->arena == NULL ||
+		service->outlet == NULL) {
 		xylem_reason_set(reason, "xmpp: out of memory");
 		return -XYLEM_E_MEMORY;
 	}
@@ -524,7 +405,6 @@ int xmpp_service_new(
 	}
 	service->magic = SERVICE_MAGIC;
 	service->started_us = clock_mono_us();
-	pthread_mutex_init(&service->endpoints_lock, NULL);
 	pthread_rwlock_init(&service->face_lock, NULL);
 	pthread_mutex_init(&service->pending_lock, NULL);
 	pthread_cond_init(&service->none_pending, NULL);
@@ -579,15 +459,12 @@ struct xmpp_service *xmpp_service_free(struct xmpp_service *service)
 	presence_free(service->presence);
 	event_outlet_free(service->outlet);
 	link_free(service->link);
-	while (service->endpoints != NULL) {
-		xmpp_service_release(service, service->endpoints->local, service->endpoints->face.context);
-	}
+	endpoints_free(service->endpoints);
 	access_free(service->access);
 	xylem_arena_free(service->arena);
 	free(service->domain);
 	free(service->name);
 	free(service->version);
-	pthread_mutex_destroy(&service->endpoints_lock);
 	pthread_rwlock_destroy(&service->face_lock);
 	pthread_mutex_destroy(&service->pending_lock);
 	pthread_cond_destroy(&service->none_pending);
