@@ -15,6 +15,7 @@
  *   sink-after        the sink has answered, nothing is settled
  *   catalogue-before  a transaction of the catalogue is about to be committed
  *   catalogue-after   it is committed and nobody was told
+ *   carried           some items of topics were copied out of a segment that is about to go
  *
  * What it does not understand ends the process with a message: a typing error
  * must not pass for a test.

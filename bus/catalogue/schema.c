@@ -295,6 +295,35 @@ static const char *const steps[] = {
 	" WHERE route LIKE 'topic.%' AND destination = 'subscribers' AND dropped = 0 AND retired = 0"
 	" HAVING count(*) > 0;"
 	"UPDATE lanes SET dropped = 1 WHERE route LIKE 'topic.%' AND destination = 'subscribers';",
+
+	/* Items that a topic keeps beyond their record in the journal (bus/topic/carry.c). */
+	"ALTER TABLE topic_entries ADD COLUMN carried INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE topic_carried ("
+	" topic TEXT NOT NULL,"
+	" partition INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL,"
+	" time_us INTEGER NOT NULL," /* of the record */
+	" record BLOB NOT NULL,"
+	" PRIMARY KEY (topic, partition, offset)"
+	") STRICT;"
+	"CREATE TABLE topic_carried_total (bytes INTEGER NOT NULL) STRICT;"
+	"INSERT INTO topic_carried_total VALUES (0);"
+	"CREATE TRIGGER topic_carried_added AFTER INSERT ON topic_carried BEGIN"
+	" UPDATE topic_carried_total SET bytes = bytes + length(new.record);"
+	"END;"
+	"CREATE TRIGGER topic_carried_removed AFTER DELETE ON topic_carried BEGIN"
+	" UPDATE topic_carried_total SET bytes = bytes - length(old.record);"
+	"END;"
+	/* A copy goes with its item: evicted, purged, retracted or replaced. */
+	"CREATE TRIGGER topic_entry_removed AFTER DELETE ON topic_entries WHEN old.carried BEGIN"
+	" DELETE FROM topic_carried WHERE topic = old.topic AND partition = old.partition AND offset = "
+	"old.offset;"
+	"END;"
+	"CREATE TRIGGER topic_entry_changed AFTER UPDATE OF gone, offset ON topic_entries"
+	" WHEN old.carried AND (new.gone OR new.offset <> old.offset) BEGIN"
+	" DELETE FROM topic_carried WHERE topic = old.topic AND partition = old.partition AND offset = "
+	"old.offset;"
+	"END;",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

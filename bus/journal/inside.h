@@ -66,6 +66,7 @@ struct journal {
 	uint64_t waiting_bytes;    /* appended and not committed yet */
 	uint64_t released_logical; /* the same as `logical`, at the released position */
 	uint64_t released;         /* offset */
+	uint64_t let_go;           /* offset; UINT64_MAX: nobody guards */
 	bool trim_wanted;
 	bool stopping, failed, full, held;
 	char failure[128];

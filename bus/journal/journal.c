@@ -61,6 +61,7 @@ static struct journal *journal_make(const struct journal_options *options)
 		journal->options.segment_size = SEGMENT_SIZE_MIN;
 	}
 	journal->io = options->io;
+	journal->let_go = UINT64_MAX;
 	journal->folder = strdup(options->folder);
 	bool made = conditions_init(journal) && journal_commit_buffer_init(&journal->buffers[0]) &&
 		    journal_commit_buffer_init(&journal->buffers[1]);

@@ -118,6 +118,16 @@ void journal_wake(struct journal_waiter *waiter);
 /* Lanes need nothing below `position` any more (committed in the catalogue): trimming may go up to it. */
 void journal_release(struct journal *journal, struct xylem_position position);
 
+/*
+ * For somebody who has to copy records before they go: after journal_guard(),
+ * segments go only below what journal_let_go() has named, whatever is released.
+ * journal_leaving(): would something go if it were let go? Then *ret_before is
+ * where that ends. Any thread; a guard is never taken away.
+ */
+void journal_guard(struct journal *journal);
+bool journal_leaving(struct journal *journal, struct xylem_position *ret_before);
+void journal_let_go(struct journal *journal, struct xylem_position before);
+
 /* Bytes of journal from `from` to the end, to within the spacing of the sparse index. */
 uint64_t journal_distance(struct journal *journal, struct xylem_position from);
 

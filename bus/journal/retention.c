@@ -6,7 +6,8 @@
  * sources are held back until an eighth of it is free again.
  *
  * The rule not to break: only journal_release() moves the line below which
- * anything may go, and it is called with committed positions.
+ * anything may go, and it is called with committed positions. Where somebody
+ * guards, what is to go is asked for first and let go when it was copied.
  */
 #include <journal/inside.h>
 
@@ -30,28 +31,25 @@ void journal_retention_hold(struct journal *journal)
 
 /* --- Trimming ------------------------------------------------------------- */
 
-static bool has_too_much(struct journal *journal)
+/* index_lock held. */
+static uint64_t all_bytes(const struct journal *journal)
 {
 	uint64_t bytes = 0;
 	for (size_t i = 0; i < journal->segment_count; i++) {
 		bytes += journal->segments[i]->size;
 	}
-	return bytes > journal->options.retain_bytes;
+	return bytes;
 }
 
-/* Whether the first segment may go; index_lock held. */
-static bool first_may_go(struct journal *journal, uint64_t released)
+/* Whether segment `i` may go, those before it being gone, so that there are `bytes`; index_lock held. */
+static bool may_go(const struct journal *journal, size_t i, uint64_t bytes, uint64_t released)
 {
-	if (journal->segment_count < 2) {
-		return false;
-	}
-	const struct segment *first = journal->segments[0];
-	if (journal->segments[1]->header.base > released || first->refs > 0) {
+	if (i + 1 >= journal->segment_count || journal->segments[i + 1]->header.base > released) {
 		return false;
 	}
 	int64_t retain_us = journal->options.retain_us;
-	return has_too_much(journal) ||
-	       (retain_us > 0 && first->index.time_max < clock_wall_us() - retain_us);
+	return bytes > journal->options.retain_bytes ||
+	       (retain_us > 0 && journal->segments[i]->index.time_max < clock_wall_us() - retain_us);
 }
 
 static struct segment *first_take(struct journal *journal)
@@ -67,17 +65,57 @@ static struct segment *first_take(struct journal *journal)
 void journal_retention_trim(struct journal *journal)
 {
 	pthread_mutex_lock(&journal->lock);
-	uint64_t released = journal->released;
+	uint64_t line = journal->released < journal->let_go ? journal->released : journal->let_go;
 	pthread_mutex_unlock(&journal->lock);
 	while (!journal->failed) {
 		pthread_mutex_lock(&journal->index_lock);
-		struct segment *first = first_may_go(journal, released) ? first_take(journal) : NULL;
+		bool go = may_go(journal, 0, all_bytes(journal), line) && journal->segments[0]->refs == 0;
+		struct segment *first = go ? first_take(journal) : NULL;
 		pthread_mutex_unlock(&journal->index_lock);
 		if (!first) {
 			break;
 		}
 		journal_room_give_back(journal, first);
 	}
+}
+
+/* --- Guarding ------------------------------------------------------------- */
+
+void journal_guard(struct journal *journal)
+{
+	pthread_mutex_lock(&journal->lock);
+	journal->let_go = 0;
+	pthread_mutex_unlock(&journal->lock);
+}
+
+bool journal_leaving(struct journal *journal, struct xylem_position *ret_before)
+{
+	pthread_mutex_lock(&journal->lock);
+	uint64_t released = journal->released, let_go = journal->let_go, before = 0;
+	pthread_mutex_unlock(&journal->lock);
+	pthread_mutex_lock(&journal->index_lock);
+	uint64_t bytes = all_bytes(journal);
+	for (size_t i = 0; may_go(journal, i, bytes, released); i++) {
+		bytes -= journal->segments[i]->size;
+		before = journal->segments[i + 1]->header.base;
+	}
+	pthread_mutex_unlock(&journal->index_lock);
+	if (before <= let_go) {
+		return false;
+	}
+	*ret_before = (struct xylem_position){ JOURNAL_PARTITION, before };
+	return true;
+}
+
+void journal_let_go(struct journal *journal, struct xylem_position before)
+{
+	pthread_mutex_lock(&journal->lock);
+	if (before.offset > journal->let_go) {
+		journal->let_go = before.offset;
+	}
+	journal->trim_wanted = true;
+	pthread_cond_signal(&journal->work);
+	pthread_mutex_unlock(&journal->lock);
 }
 
 /* --- Releasing ------------------------------------------------------------ */

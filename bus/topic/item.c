@@ -72,7 +72,8 @@ static int enter_one(sqlite3 *database, const struct item_entry *entry, struct x
 		"INSERT INTO topic_entries (topic, item, number, partition, offset, time_us) "
 		"SELECT ?1, ?2, ?4, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM topic_purges "
 		"WHERE topic = ?1 AND partition = ?3 AND offset > ?4) "
-		"ON CONFLICT DO UPDATE SET number = ?4, partition = ?3, offset = ?4, time_us = ?5, gone = 0 "
+		"ON CONFLICT DO UPDATE SET number = ?4, partition = ?3, offset = ?4, time_us = ?5, gone = 0, "
+		"carried = 0 "
 		"WHERE partition <> ?3 OR offset < ?4",
 		entry, reason);
 	if (statement == NULL) {
@@ -98,12 +99,16 @@ static int look_gone(sqlite3 *database, const struct item_entry *entry, struct x
 	return step < 0 ? step : 0;
 }
 
-/* Of a topic with a bound, the rows beyond it; of every topic, those that the journal no longer has. */
+/*
+ * Of a topic with a bound, the rows beyond it; of every topic, those that the
+ * journal no longer has and that nobody carried beyond it.
+ */
 static int trim(sqlite3 *database, const struct item_entry *entry, struct xylem_position begin,
 	struct xylem_reason *reason)
 {
 	sqlite3_stmt *statement = catalogue_statement(database,
-		"DELETE FROM topic_entries WHERE topic = ?1 AND ((partition = ?2 AND offset < ?3) OR (?4 > 0 "
+		"DELETE FROM topic_entries WHERE topic = ?1 AND ((partition = ?2 AND offset < ?3 AND "
+		"carried = 0) OR (?4 > 0 "
 		"AND gone = 0 AND number <= (SELECT number FROM topic_entries WHERE topic = ?1 AND gone = 0 "
 		"ORDER BY number DESC LIMIT 1 OFFSET ?4)))",
 		reason);

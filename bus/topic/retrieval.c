@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A topic's items, coming out: the catalogue says which records, the journal
- * has them. Pages go by the order of the records, so that whoever goes on behind
+ * has them, or the catalogue where retention has removed them (carry.c). Pages go by the order of the records, so that whoever goes on behind
  * an item misses nothing that came meanwhile.
  */
 #include <stdlib.h>
@@ -168,24 +168,37 @@ static int read_selection(struct topics *topics, struct selection *selection, st
 	return catalogue_read(topics->bus.catalogue, select_rows, selection, reason);
 }
 
+/* The record, or its copy; NULL: neither. Valid until the next call with the same batch and arena. */
+static const struct xylem_message *find_record(struct topics *topics, const char *topic,
+	struct xylem_position position, struct journal_batch *batch, struct xylem_arena *arena)
+{
+	if (journal_get(topics->bus.journal, position, batch) == 0 && batch->n == 1) {
+		return &batch->messages[0];
+	}
+	xylem_arena_reset(arena);
+	struct xylem_message *message = xylem_arena_zero(arena, sizeof(*message));
+	return message != NULL && item_carried(topics, topic, position, arena, message) == 0 ? message : NULL;
+}
+
 static int walk(struct topics *topics, const struct selection *selection, topic_item item, void *context,
 	size_t *ret_given)
 {
 	struct journal_batch *batch = journal_batch_new();
-	if (batch == NULL) {
-		return -XYLEM_E_MEMORY;
-	}
-	for (size_t i = 0; i < selection->n; i++) {
+	struct xylem_arena *arena = xylem_arena_new(0);
+	bool on = batch != NULL && arena != NULL;
+	int error = on ? 0 : -XYLEM_E_MEMORY;
+	for (size_t i = 0; i < selection->n && on; i++) {
 		/* One that retention has removed, or that is damaged, is no reason to withhold the others. */
-		if (journal_get(topics->bus.journal, selection->positions[i], batch) == 0 && batch->n == 1) {
+		const struct xylem_message *message = find_record(
+			topics, selection->topic, selection->positions[i], batch, arena);
+		if (message != NULL) {
 			++*ret_given;
-			if (!item(context, batch->messages[0].id, &batch->messages[0])) {
-				break;
-			}
+			on = item(context, message->id, message);
 		}
 	}
+	xylem_arena_free(arena);
 	journal_batch_free(batch);
-	return 0;
+	return error;
 }
 
 int topic_items(struct topics *topics, const char *name, const struct topic_query *query, topic_item item,

@@ -91,6 +91,15 @@ struct tiding;
 
 struct attendance; /* attendance.c */
 
+/* How far the copying of items out of segments that go has come (carry.c); the teller's thread only. */
+struct carry {
+	bool active, topic_done, failing;
+	struct xylem_position before; /* records below it are about to go */
+	char topic[TOPIC_NAME_SIZE];  /* topics are gone through by name; this one is under way */
+	int64_t number;               /* its items up to here are done */
+	uint64_t carried, left;
+};
+
 #define TOPICS_MAGIC 0x746f7069U
 
 struct topics {
@@ -112,10 +121,13 @@ struct topics {
 	pthread_t teller;
 	struct attendance *attendance;
 	int64_t next_expiry_us; /* of a subscription; 0: none */
+	struct carry carry;
 };
 
 /* Under the lock. */
 struct node *topics_find(const struct topics *topics, const char *name);
+/* Where it is, or would be, among the nodes. */
+size_t topics_place(const struct topics *topics, const char *name);
 /* Makes it if it is missing; NULL without memory. */
 struct node *topics_node(struct topics *topics, const char *name);
 /* Takes a node out that nothing is kept of. */
@@ -223,5 +235,14 @@ struct item_entry {
  */
 int items_enter(
 	struct topics *topics, const struct item_entry *entries, size_t n, topic_done done, void *context);
+
+/*
+ * One step of copying what topics keep out of journal segments that are about
+ * to go; true: there may be more to do. The teller's thread.
+ */
+bool topics_carry(struct topics *topics);
+/* An item whose record the journal no longer has; the message lives in the arena. -XYLEM_E_NOT_FOUND. */
+int item_carried(struct topics *topics, const char *topic, struct xylem_position position,
+	struct xylem_arena *arena, struct xylem_message *ret_message);
 
 #endif

@@ -3,7 +3,9 @@
  * The teller: a thread that says what is not an item: what was retracted,
  * purged, deleted, configured, who is subscribed now, who asks to be, and the
  * last item to a new subscriber. Whoever makes such a change is on the
- * catalogue's thread, which must not wait for the link.
+ * catalogue's thread, which must not wait for the link. Every second, and between
+ * tidings, it looks at what is to be done by the clock: subscriptions that end,
+ * items that are carried (carry.c).
  *
  * The rule not to break: it says nothing while the fan-out stands between
  * entering a batch and queueing its notifications, so that nobody gets an item
@@ -254,7 +256,7 @@ static void *tell_all(void *context)
 			tiding_free(tiding);
 		} else {
 			topics_tick(topics);
-			tick = clock_mono_us() + TICK_US;
+			tick = clock_mono_us() + (topics_carry(topics) ? 0 : TICK_US);
 		}
 		pthread_mutex_lock(&topics->lock);
 	}

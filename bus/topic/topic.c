@@ -31,7 +31,7 @@ void topics_make_current(struct topics *topics)
 
 /* --- Nodes ---------------------------------------------------------------- */
 
-static size_t place(const struct topics *topics, const char *name)
+size_t topics_place(const struct topics *topics, const char *name)
 {
 	size_t low = 0, high = topics->node_count;
 
@@ -48,7 +48,7 @@ static size_t place(const struct topics *topics, const char *name)
 
 struct node *topics_find(const struct topics *topics, const char *name)
 {
-	size_t at = place(topics, name);
+	size_t at = topics_place(topics, name);
 	bool found = at < topics->node_count && strcmp(topics->nodes[at]->name, name) == 0;
 	return found ? topics->nodes[at] : NULL;
 }
@@ -130,7 +130,7 @@ struct node *topics_node(struct topics *topics, const char *name)
 	if (node == NULL) {
 		return NULL;
 	}
-	size_t at = place(topics, name);
+	size_t at = topics_place(topics, name);
 	memmove(topics->nodes + at + 1, topics->nodes + at,
 		(topics->node_count - at) * sizeof(struct node *));
 	topics->nodes[at] = node;
@@ -140,7 +140,7 @@ struct node *topics_node(struct topics *topics, const char *name)
 
 void topics_forget(struct topics *topics, struct node *node)
 {
-	size_t at = place(topics, node->name);
+	size_t at = topics_place(topics, node->name);
 	topics->node_count--;
 	memmove(topics->nodes + at, topics->nodes + at + 1,
 		(topics->node_count - at) * sizeof(struct node *));
@@ -162,6 +162,7 @@ int topics_new(struct topics **ret_topics, const struct topics_bus *bus, struct 
 	pthread_cond_init(&topics->quiet, NULL);
 	pthread_cond_init(&topics->news, NULL);
 	topics->tidings_end = &topics->tidings;
+	journal_guard(bus->journal); /* what topics keep is copied before it goes */
 	int error = nodes_load(topics, reason);
 	error = error != 0 ? error : subscriptions_load(topics, reason);
 	error = error != 0 ? error : teller_start(topics, reason);

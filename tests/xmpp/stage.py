@@ -63,9 +63,10 @@ class Stage:
         file.write_text((HEAD + self.config).format(**values), encoding="utf-8")
         return file
 
-    def start_bus(self, config=None, wait=True):
+    def start_bus(self, config=None, wait=True, env=None):
         self.bus = Process([self.xylemd, "run", self.write(config)], log=self.folder / "log",
-                           env={"TEST_SECRET": self.server.secret, "ASAN_OPTIONS": memory.ASAN} | self.environment)
+                           env={"TEST_SECRET": self.server.secret, "ASAN_OPTIONS": memory.ASAN} | self.environment
+                           | (env or {}))
         if wait:
             self.bus.wait_line(r"connected as bus\.example\.com", 60)
             self.bus.wait_line(r"main: ready", 60)

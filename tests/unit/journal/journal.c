@@ -392,6 +392,35 @@ static void trims_what_is_released_only(void **state)
 	journal_close(journal);
 }
 
+/* With a guard nothing goes before it was let go, and the guard hears what would. */
+static void guarded_segments_stay(void **state)
+{
+	(void)state;
+	struct xylem_position before;
+	struct journal_options options = options_make(io_system());
+	options.retain_bytes = 2 * options.segment_size;
+	struct journal *journal = open_with(&options, NULL);
+	journal_guard(journal);
+	for (uint64_t i = 0; i < 40; i++) {
+		append_numbers(journal, 1 + i * 50, 50, 700);
+	}
+	assert_false(journal_leaving(journal, &before)); /* lanes need it */
+	journal_release(journal, at_offset(1001));
+	assert_true(journal_leaving(journal, &before));
+	assert_true(before.offset > 1 && before.offset <= 1001);
+	journal_release(journal, journal_end(journal));
+	append_numbers(journal, 2001, 1, 700); /* its commit looks at what may go */
+	assert_int_equal(journal_begin(journal).offset, 1);
+	assert_true(journal_leaving(journal, &before));
+	assert_true(before.offset > 1001);
+	journal_let_go(journal, before);
+	until_state(journal, is_trimmed);
+	assert_int_equal(journal_begin(journal).offset, before.offset);
+	assert_false(journal_leaving(journal, &before));
+	expect_numbers(journal, before.offset, 2002, 700);
+	journal_close(journal);
+}
+
 static bool is_short(const struct journal_state *state)
 {
 	return state->segments == 1;
@@ -582,6 +611,7 @@ int main(void)
 		cmocka_unit_test_setup(wakes_who_waits, setup),
 		cmocka_unit_test_setup(finds_a_time, setup),
 		cmocka_unit_test_setup(trims_what_is_released_only, setup),
+		cmocka_unit_test_setup(guarded_segments_stay, setup),
 		cmocka_unit_test_setup(trims_by_age, setup),
 		cmocka_unit_test_setup(rebuilds_side_files, setup),
 		cmocka_unit_test_setup(holds_sources_back, setup),
