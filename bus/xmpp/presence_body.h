@@ -13,6 +13,7 @@
 
 #define PRESENCE_WORDS 256
 #define PRESENCE_NUMBERS 160
+#define PRESENCE_NUMBERS_US 60000000 /* between two changes of numbers alone */
 
 /* What one of our addresses shows, and what its contacts were told last. */
 struct address {
@@ -67,6 +68,12 @@ void presence_take(struct presence *presence, const struct xmpp_request *request
 void presence_link(struct presence *presence, bool up);
 /* Users or `allow` changed: contacts that may no longer see us are told so. */
 void presence_review(struct presence *presence);
+
+/* presence_due.c */
+/* Has the address news for its contacts? Monotonic time. */
+bool presence_due(const struct address *address, int64_t now_us);
+/* What it shows now is what they know. */
+void presence_told(struct address *address, int64_t now_us);
 
 /* presence_show.c */
 /* Is it a part: does it show something? */

@@ -16,8 +16,7 @@
 #include <xmpp/endpoints.h>
 #include <xmpp/presence_body.h>
 
-#define NUMBERS_US 60000000 /* between two changes of numbers alone */
-#define BREATH_US 100000    /* events of one moment become one look */
+#define BREATH_US 100000 /* events of one moment become one look */
 #define LOOK_US 1000000
 /* Sent after this, a state that the server has no room for is given up: the next one comes anyway. */
 #define ROOM_US 2000000
@@ -82,26 +81,6 @@ static void drop(struct presence *presence, const char *local)
 	presence->n--;
 	memmove(presence->addresses + at, presence->addresses + at + 1,
 		(presence->n - at) * sizeof(struct address *));
-}
-
-static bool state_changed(const struct address *address)
-{
-	return address->hidden || address->told_us == 0 || address->show != address->told_show ||
-	       strcmp(address->words, address->told_words) != 0;
-}
-
-static bool is_due(const struct address *address, int64_t now)
-{
-	return state_changed(address) ||
-	       (strcmp(address->numbers, address->told_numbers) != 0 && now - address->told_us >= NUMBERS_US);
-}
-
-static void mark_told(struct address *address)
-{
-	address->told_show = address->show;
-	memcpy(address->told_words, address->words, sizeof(address->words));
-	memcpy(address->told_numbers, address->numbers, sizeof(address->numbers));
-	address->told_us = clock_mono_us();
 }
 
 /* Cuts at a character of UTF-8. */
@@ -322,9 +301,9 @@ static char *next_due(struct presence *presence)
 
 	pthread_mutex_lock(&presence->lock);
 	for (size_t i = 0; presence->up && local == NULL && i < presence->n; i++) {
-		if (is_due(presence->addresses[i], now)) {
+		if (presence_due(presence->addresses[i], now)) {
 			local = strdup(presence->addresses[i]->local);
-			mark_told(presence->addresses[i]);
+			presence_told(presence->addresses[i], now);
 		}
 	}
 	pthread_mutex_unlock(&presence->lock);
@@ -443,9 +422,11 @@ static void look(struct presence *presence)
 
 static void announce(struct presence *presence)
 {
+	int64_t now = clock_mono_us();
+
 	pthread_mutex_lock(&presence->lock);
 	for (size_t i = 0; i < presence->n; i++) {
-		mark_told(presence->addresses[i]);
+		presence_told(presence->addresses[i], now);
 	}
 	pthread_mutex_unlock(&presence->lock);
 	tell_contacts(presence, NULL);

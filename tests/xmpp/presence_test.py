@@ -144,6 +144,26 @@ routes:
         print(f"# all of it {time.monotonic() - started:.2f} s after the login", flush=True)
         await other.logout()
 
+    async def test_16_numbers_alone_wait_a_minute(self):
+        """Each message changes numbers; contacts hear of it once a minute at most, of another part's state at once."""
+        self.ops.presences.clear()
+        began, lost, quiet = time.monotonic(), f"route.lost@{BUS}", (f"route.desk@{BUS}", f"connector.desk@{BUS}")
+        for n in range(1, 5):
+            before = self.api("lanes/desk/topic:orders")["delivered"]
+            self.publish_event("desk", "t", n)
+            await self.until("delivered", lambda: self.api("lanes/desk/topic:orders")["delivered"] > before)
+            # What is told of another part is the look at all of them that came after it.
+            self.api("lanes/lost/away/pause", {})
+            await self.ops.presence(shows(lost, "dnd"))
+            self.api("lanes/lost/away/resume", {})
+            await self.ops.presence(lambda p: shows(lost)(p) and not shows(lost, "dnd")(p))
+        most = 1 + int(time.monotonic() - began) // 60
+        for address in quiet:
+            told = [p.findtext(CLIENT + "status") for p in self.ops.presences if p.get("from").split("/")[0] == address]
+            self.assertLessEqual(len(told), most, told)
+        self.ops.send(f"<presence type='probe' to='{quiet[0]}'/>")  # who asks is told them as they are
+        await self.ops.presence(shows(quiet[0], words=f" {before + 1} delivered"))
+
     # --- Changes of the configuration ----------------------------------------------------
 
     async def test_20_a_part_that_goes_and_comes_back(self):
