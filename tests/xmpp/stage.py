@@ -83,7 +83,7 @@ class Stage:
 
     def check_log(self):
         """Nothing that a sanitizer says may pass, also not of a bus that was killed later."""
-        for sign in ("ERROR: AddressSanitizer", "runtime error:", "LeakSanitizer"):
+        for sign in ("ERROR: AddressSanitizer", "runtime error:", "LeakSanitizer", "WARNING: ThreadSanitizer"):
             if self.bus and sign in self.bus.text():
                 raise AssertionError(f"{sign} in the log:\n{self.bus.tail(80)}")
 
