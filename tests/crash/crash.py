@@ -87,6 +87,7 @@ class Stage:
         self.sink.wait_line(r"^listening", 10)
         self.bus = self.account = None
         self.kills, self.weak, self.by, self.least = 0, 0, {}, None
+        self.seconds_up, self.acknowledged_up = 0.0, 0  # from ready to the kill
 
     def _control(self, slow):
         path = self.folder / "control"
@@ -199,7 +200,9 @@ class Stage:
     def kill_once(self, io):
         step = self.random.choice([None, *STEPS]) if self.random.random() < 0.6 else None
         crash = f"{step}:{self.random.randint(1, STEPS[step])}" if step else None
-        if self.start(io, crash):
+        up = self.start(io, crash)
+        since, before = time.monotonic(), self.status()["acknowledged"]
+        if up:
             if not step:
                 # An instant: so many messages on, and a while that has nothing to do with them.
                 self.wait_acknowledged(self.random.randint(200, 5000))
@@ -213,6 +216,9 @@ class Stage:
             self.bus.send(signal.SIGKILL)
         if self.bus.wait(30) != ENDED_BY_KILL:
             raise PeerError(f"the bus ended by itself with {self.bus.returncode}\n{self.bus.tail()}")
+        if up:
+            self.seconds_up += time.monotonic() - since
+            self.acknowledged_up += self.status()["acknowledged"] - before
         self.bus.kill()
         self.count(step)
 
@@ -248,7 +254,8 @@ class Stage:
             load.send(signal.SIGTERM)
             load.wait(120)
             text = load.text().strip().splitlines()
-        print(f"# {self.name}: load: {text[-1]}")
+        print(f"# {self.name}: load: {text[-1]}; while the bus was up: {self.acknowledged_up} in {self.seconds_up:.1f} s, "
+              f"{self.acknowledged_up / max(self.seconds_up, 0.001):.0f}/s")
         by = ", ".join(f"{name} {n}" for name, n in sorted(self.by.items()))
         print(f"# {self.name}: {self.kills} kills with {self.least} or more unsettled ({by}); {self.weak} more with fewer", flush=True)
 
