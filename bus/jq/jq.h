@@ -53,10 +53,10 @@ struct jq_options {
 	size_t argument_count;
 	struct jq_limits limits;
 	/*
-	 * jq_value_message checks data only when the program asks for it, where that can be told beforehand
-	 * (payload.c), and leaves it away where it cannot be reached.
+	 * jq_value_message leaves away what the program cannot reach, and data that it reaches by its name only is
+	 * checked when it does (payload.c).
 	 */
-	bool spare_data;
+	bool spare;
 	bool impure; /* allows input, inputs, debug, stderr, env, $ENV, halt, input_filename ...: for the command only */
 };
 
@@ -106,7 +106,7 @@ struct jq_value jq_value_message(
  * jq_machine_begin; a negative value from there ends the run and is returned.
  * -XYLEM_E_UNPROCESSABLE: the program raised an error nobody caught (reason: its
  * text as jq says it). -XYLEM_E_LIMIT: a limit, with program, line, column and
- * limit. -XYLEM_E_INVALID: with `spare_data`, the program asked for data that is
+ * limit. -XYLEM_E_INVALID: with `spare`, the program asked for data that is
  * no valid JSON (reason). -XYLEM_E_END: `halt` or `halt_error` (impure only).
  */
 typedef int jq_result(void *context, struct jq_machine *machine, struct jq_value value);

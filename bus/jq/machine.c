@@ -279,15 +279,18 @@ struct jq_value jq_value_message(
 	struct jq_machine *machine, const struct xylem_message *message, struct xylem_reason *reason)
 {
 	struct jq_value event = jq_object(machine, JQ_MEMBERS_SEARCHED);
-	event = member_add(machine, event, XYLEM_SPAN_LITERAL("specversion"),
-		jq_string_borrow(XYLEM_SPAN_LITERAL("1.0")));
+	const uint32_t names = machine->program->names;
+	if (names & JQ_NAMES_SPECVERSION) {
+		event = member_add(machine, event, XYLEM_SPAN_LITERAL("specversion"),
+			jq_string_borrow(XYLEM_SPAN_LITERAL("1.0")));
+	}
 	for (size_t i = 0; i < attribute_count; i++) {
 		struct xylem_span value = attribute_get(&attribute_table[i], message);
-		if (xylem_span_present(value)) {
+		if (names & 1u << i && xylem_span_present(value)) {
 			event = member_add(machine, event, attribute_table[i].name, jq_string_borrow(value));
 		}
 	}
-	for (size_t i = 0; i < message->extension_count; i++) {
+	for (size_t i = 0; i < message->extension_count && names & JQ_NAMES_EXTENSIONS; i++) {
 		event = member_add(machine, event, message->extensions[i].name,
 			jq_string_borrow(message->extensions[i].value));
 	}

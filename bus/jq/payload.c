@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a program looks at the payload of the event that is its input. A question
- * about an event's attributes is asked of every message; where nothing can reach
- * `.data`, it is neither checked nor read, and where it is reached by its name
- * only, it is checked when that is done: `.type == "order" and .data.total > 1`
- * says no to any other type, whatever its payload is.
+ * How a program looks at the event that is its input. A question about an
+ * event's attributes is asked of every message: only those that it names are
+ * put before it. Where nothing can reach `.data`, it is neither checked nor
+ * read, and where it is reached by its name only, it is checked when that is
+ * done: `.type == "order" and .data.total > 1` says no to any other type,
+ * whatever its payload is.
  *
  * Only what sees the event itself is followed: behind `.type | ...` nothing
  * can reach it any more, since whatever holds the whole event (`.` as a value,
@@ -14,6 +15,7 @@
  */
 #include "jq/evaluate.h"
 #include "json/check.h"
+#include "message/attribute.h"
 
 static bool is_event(const struct jq_node *node)
 {
@@ -88,31 +90,46 @@ static enum jq_payload least(enum jq_payload a, enum jq_payload b)
 	return a < b ? a : b;
 }
 
-static enum jq_payload list_payload(struct jq_node *node)
+/* What has to be there for it: an attribute of the table, specversion, or all extensions. */
+static uint32_t name_bit(struct jq_value name)
+{
+	struct xylem_span bytes = xylem_span(name.at, name.n);
+	const struct attribute *attribute = attribute_find(bytes);
+	if (attribute) {
+		return 1u << (attribute - attribute_table);
+	}
+	return xylem_span_is(bytes, "specversion") ? JQ_NAMES_SPECVERSION : JQ_NAMES_EXTENSIONS;
+}
+
+static enum jq_payload list_payload(struct jq_node *node, uint32_t *names)
 {
 	enum jq_payload payload = PAYLOAD_UNSEEN;
 	for (uint32_t i = 0; i < node->count; i++) {
-		payload = least(payload, jq_payload_find(node->list[i]));
+		payload = least(payload, jq_payload_find(node->list[i], names));
 	}
 	return payload;
 }
 
 /* `has("time")` and `type` of the event itself. */
-static enum jq_payload builtin_payload(struct jq_node *node)
+static enum jq_payload builtin_payload(struct jq_node *node, uint32_t *names)
 {
 	const struct jq_node *name = node->count == 1 ? node->list[0] : NULL;
 	bool has = strcmp(node->builtin->name, "has") == 0 && name && name->kind == NODE_CONSTANT &&
 		   !names_data(name->value);
-	return has || strcmp(node->builtin->name, "type") == 0 ? list_payload(node) : PAYLOAD_WHOLE;
+	if (has) {
+		*names |= name_bit(name->value);
+	}
+	return has || strcmp(node->builtin->name, "type") == 0 ? list_payload(node, names) : PAYLOAD_WHOLE;
 }
 
 /* A member of the event: of the payload it is checked from now on. */
-static enum jq_payload field_payload(struct jq_node *node)
+static enum jq_payload field_payload(struct jq_node *node, uint32_t *names)
 {
 	if (!is_event(node->a)) {
-		return jq_payload_find(node->a);
+		return jq_payload_find(node->a, names);
 	}
 	if (!names_data(node->value)) {
+		*names |= name_bit(node->value);
 		return PAYLOAD_UNSEEN;
 	}
 	node->kind = NODE_DATA;
@@ -120,16 +137,17 @@ static enum jq_payload field_payload(struct jq_node *node)
 	return PAYLOAD_BY_NAME;
 }
 
-static enum jq_payload pipe_payload(struct jq_node *node)
+static enum jq_payload pipe_payload(struct jq_node *node, uint32_t *names)
 {
 	if (is_event(node->a)) {
-		return jq_payload_find(node->b);
+		return jq_payload_find(node->b, names);
 	}
 	bool leaves = leaves_event(node->a);
-	return least(jq_payload_find(node->a), leaves ? PAYLOAD_UNSEEN : jq_payload_find(node->b));
+	return least(
+		jq_payload_find(node->a, names), leaves ? PAYLOAD_UNSEEN : jq_payload_find(node->b, names));
 }
 
-enum jq_payload jq_payload_find(struct jq_node *node)
+enum jq_payload jq_payload_find(struct jq_node *node, uint32_t *names)
 {
 	switch (node ? node->kind : NODE_IDENTITY) {
 	case NODE_CONSTANT:
@@ -138,30 +156,32 @@ enum jq_payload jq_payload_find(struct jq_node *node)
 	case NODE_VARIABLE:
 		return PAYLOAD_UNSEEN;
 	case NODE_FIELD:
-		return field_payload(node);
+		return field_payload(node, names);
 	case NODE_INDEX:
-		return is_event(node->a) ? PAYLOAD_WHOLE
-					 : least(jq_payload_find(node->a), jq_payload_find(node->b));
+		return is_event(node->a)
+			       ? PAYLOAD_WHOLE
+			       : least(jq_payload_find(node->a, names), jq_payload_find(node->b, names));
 	case NODE_PIPE:
-		return pipe_payload(node);
+		return pipe_payload(node, names);
 	case NODE_COMMA:
 	case NODE_BINARY:
 	case NODE_AND:
 	case NODE_OR:
 	case NODE_ALTERNATIVE:
-		return least(jq_payload_find(node->a), jq_payload_find(node->b));
+		return least(jq_payload_find(node->a, names), jq_payload_find(node->b, names));
 	case NODE_IF: {
-		enum jq_payload then = least(jq_payload_find(node->a), jq_payload_find(node->b));
-		return node->c ? least(then, jq_payload_find(node->c)) : then;
+		enum jq_payload then = least(
+			jq_payload_find(node->a, names), jq_payload_find(node->b, names));
+		return node->c ? least(then, jq_payload_find(node->c, names)) : then;
 	}
 	case NODE_TRY:
 	case NODE_SELECT:
 	case NODE_NEGATE:
-		return jq_payload_find(node->a);
+		return jq_payload_find(node->a, names);
 	case NODE_STRING:
-		return list_payload(node);
+		return list_payload(node, names);
 	case NODE_BUILTIN:
-		return builtin_payload(node);
+		return builtin_payload(node, names);
 	default:
 		return PAYLOAD_WHOLE;
 	}

@@ -138,7 +138,9 @@ static bool program_build(struct jq_program *program, struct jq_tree *tree, stru
 	}
 	jq_outputs_find(tree);
 	jq_actions_set(tree);
-	program->payload = tree->options->spare_data ? jq_payload_find(program->root) : PAYLOAD_WHOLE;
+	program->payload = tree->options->spare ? jq_payload_find(program->root, &program->names)
+						: PAYLOAD_WHOLE;
+	program->names |= program->payload == PAYLOAD_WHOLE ? UINT32_MAX : 0;
 	return true;
 }
 

@@ -10,7 +10,8 @@ struct jq_program {
 	struct jq_node *root; /* not changed any more once it is compiled */
 	struct jq_limits limits;
 	bool impure;
-	enum jq_payload payload; /* PAYLOAD_WHOLE unless `spare_data` was asked for */
+	enum jq_payload payload; /* PAYLOAD_WHOLE unless `spare` was asked for */
+	uint32_t names;          /* attributes of the event that it can reach */
 };
 
 #endif

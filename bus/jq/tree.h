@@ -198,7 +198,9 @@ enum jq_payload {
 	PAYLOAD_BY_NAME, /* as `.data` only, by nodes that are NODE_DATA now and check it */
 	PAYLOAD_UNSEEN,
 };
-enum jq_payload jq_payload_find(struct jq_node *node);
+/* Of the event's attributes those that it names, unless it is WHOLE: bits in the order of attribute_table, and */
+enum { JQ_NAMES_SPECVERSION = 1 << 30, JQ_NAMES_EXTENSIONS = 1 << 29 };
+enum jq_payload jq_payload_find(struct jq_node *node, uint32_t *names);
 /* What the machine calls for each node. */
 void jq_actions_set(struct jq_tree *tree);
 

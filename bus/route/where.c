@@ -76,7 +76,7 @@ static void reason_shorten(struct xylem_reason *reason)
 static int program_make(
 	struct where *where, const char *text, struct jq_place *ret_place, struct xylem_reason *reason)
 {
-	const struct jq_options options = { .file = "where", .limits = limits, .spare_data = true };
+	const struct jq_options options = { .file = "where", .limits = limits, .spare = true };
 	size_t n = strlen(text);
 	if (strspn(text, " \t\r\n") == n) {
 		xylem_reason_set(reason, "an expression is expected");
