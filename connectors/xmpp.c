@@ -264,7 +264,7 @@ extern const struct xylem_connector xylem_connector_xmpp;
 
 const struct xylem_connector xylem_connector_xmpp = {
 	.contract_version = XYLEM_CONTRACT_VERSION,
-	.flags = XYLEM_CONNECTOR_SOURCE | XYLEM_CONNECTOR_SINK,
+	.flags = XYLEM_CONNECTOR_SOURCE | XYLEM_CONNECTOR_SINK | XYLEM_SINK_DISCARDS,
 	.name = "xmpp",
 	.summary = "Messages to and from people, programs and a room at an XMPP address of the bus.",
 	.options = option_table,

@@ -372,7 +372,7 @@ XYLEM_PUBLIC extern const struct xylem_connector xylem_connector_xmpp_client;
 
 const struct xylem_connector xylem_connector_xmpp_client = {
 	.contract_version = XYLEM_CONTRACT_VERSION,
-	.flags = XYLEM_CONNECTOR_SOURCE | XYLEM_CONNECTOR_SINK,
+	.flags = XYLEM_CONNECTOR_SOURCE | XYLEM_CONNECTOR_SINK | XYLEM_SINK_DISCARDS,
 	.name = "xmpp_client",
 	.summary = "Messages to and from people and a room through an ordinary account of an XMPP server.",
 	.options = option_table,

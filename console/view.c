@@ -59,11 +59,12 @@ json_t *view_lane(const struct lane_state *lane)
 		view_position(lane->cursor), "backlog", (json_int_t)lane->backlog, "oldest_s",
 		(double)lane->oldest_us / 1e6, "in_flight", (json_int_t)lane->in_flight, "waiting",
 		(json_int_t)lane->waiting, "blocked_keys", (json_int_t)lane->blocked_keys);
-	json_t *counts = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "delivered",
+	json_t *counts = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "delivered",
 		(json_int_t)lane->delivered, "filtered", (json_int_t)lane->filtered, "expired",
 		(json_int_t)lane->expired, "hospitalised", (json_int_t)lane->hospitalised, "discarded",
-		(json_int_t)lane->discarded, "attempts", (json_int_t)lane->attempts, "failed_attempts",
-		(json_int_t)lane->failed_attempts, "next_try", view_time(lane->next_try_us));
+		(json_int_t)lane->discarded, "diverted", (json_int_t)lane->diverted, "attempts",
+		(json_int_t)lane->attempts, "failed_attempts", (json_int_t)lane->failed_attempts, "next_try",
+		view_time(lane->next_try_us));
 	json_object_update(view, counts);
 	json_decref(counts);
 	return view;

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 static const char *const steps[] = { "append", "written", "synced", "evaluated", "sink-before", "sink-after",
-	"catalogue-before", "catalogue-after", "carried" };
+	"diverted", "catalogue-before", "catalogue-after", "carried" };
 
 static const char *chosen; /* NULL: none */
 static atomic_long left;

@@ -13,6 +13,7 @@
  *   evaluated         a route was evaluated over a message
  *   sink-before       a sink is about to be called
  *   sink-after        the sink has answered, nothing is settled
+ *   diverted          what a sink turned away is in the journal again, nothing is settled
  *   catalogue-before  a transaction of the catalogue is about to be committed
  *   catalogue-after   it is committed and nobody was told
  *   carried           some items of topics were copied out of a segment that is about to go

@@ -117,6 +117,9 @@ struct config_lane {
 	const struct config_topic *topic;
 	const struct lane_options
 		*options; /* bus/route/lane_options.h: route's `deliver:` overlaid by the destination's own */
+	/* Of `options->otherwise`: the topic. A connector there has a lane of its own, `otherwise_only`. */
+	const struct config_topic *otherwise_topic;
+	bool otherwise_only;
 	struct config_place place;
 };
 

@@ -31,6 +31,12 @@ struct hop {
 
 enum colour { WHITE, GREY, BLACK };
 
+/* Where a lane's messages become items: a lane has one such topic at most. */
+static const struct config_topic *lane_topic(const struct config_lane *lane)
+{
+	return lane->topic ? lane->topic : lane->otherwise_topic;
+}
+
 /* The next topic that `hop` leads to; false when there is none further. Leaves the hop at that edge. */
 static bool hop_next(const struct config_view *view, struct hop *hop, size_t *ret_topic)
 {
@@ -40,8 +46,9 @@ static bool hop_next(const struct config_view *view, struct hop *hop, size_t *re
 			continue;
 		}
 		for (; hop->lane < route->lane_count; hop->lane++) {
-			if (route->lanes[hop->lane].topic) {
-				*ret_topic = (size_t)(route->lanes[hop->lane].topic - view->topics);
+			const struct config_topic *topic = lane_topic(&route->lanes[hop->lane]);
+			if (topic) {
+				*ret_topic = (size_t)(topic - view->topics);
 				return true;
 			}
 		}
@@ -114,7 +121,8 @@ static bool delivered_to(const struct config_view *view, const struct config_con
 	for (size_t i = 0; i < view->route_count; i++) {
 		for (size_t j = 0; j < view->routes[i].lane_count; j++) {
 			const struct config_lane *lane = &view->routes[i].lanes[j];
-			if ((connector && lane->connector == connector) || (topic && lane->topic == topic)) {
+			if ((connector && lane->connector == connector) ||
+				(topic && lane_topic(lane) == topic)) {
 				return true;
 			}
 		}
@@ -216,6 +224,33 @@ static void order_check(struct loading *loading, const struct config_connector *
 	}
 }
 
+/* Does an option of the connector say that it turns nothing away? By its own words, where it has them. */
+static bool turns_away(const struct config_connector *connector)
+{
+	for (const struct xylem_option *option = connector->kind->options; option->name; option++) {
+		if (strcmp(option->name, "offline") == 0 && option->type == XYLEM_OPTION_ENUM) {
+			const int *value = (const int *)(const void *)((const char *)connector->options +
+								       option->offset);
+			return strcmp(option->choices[*value], "discard") == 0;
+		}
+	}
+	return true;
+}
+
+static void otherwise_check(struct loading *loading, const struct config_route *route)
+{
+	for (size_t i = 0; i < route->lane_count; i++) {
+		const struct config_lane *lane = &route->lanes[i];
+		if (lane->connector && lane->options->otherwise && !loading->report->errors &&
+			lane->connector->options && !turns_away(lane->connector)) {
+			report_warning(loading->report, lane->place,
+				"lane %s of route `%s` has `otherwise`, but the connector `%s` turns no "
+				"message away; write `offline: discard` there",
+				lane->destination, route->name, lane->connector->name);
+		}
+	}
+}
+
 void crosscheck(struct loading *loading)
 {
 	const struct config_view *view = &loading->config->view;
@@ -228,6 +263,9 @@ void crosscheck(struct loading *loading)
 	}
 	for (size_t i = 0; i < view->topic_count; i++) {
 		topic_check(loading, &view->topics[i]);
+	}
+	for (size_t i = 0; i < view->route_count; i++) {
+		otherwise_check(loading, &view->routes[i]);
 	}
 	alerts_check(loading);
 }

@@ -32,8 +32,7 @@ static void wrong_kind(
 }
 
 /* Says that a name leads nowhere, with the nearest one that would. */
-static void dangling(
-	struct route_work *work, const struct tree_node *node, const char *name, const char *where)
+static void dangling(struct route_work *work, struct config_place place, const char *name, const char *where)
 {
 	const struct config_view *view = &work->loading->config->view;
 	struct xylem_arena *arena = work->loading->config->keep.arena;
@@ -52,9 +51,8 @@ static void dangling(
 		nearest_offer(&nearest, topic ? topic : "");
 	}
 	bool topic = strncmp(name, "topic:", 6) == 0;
-	report_error(work->loading->report, tree_place(node),
-		"`%s` of %s names the %s `%.64s`, which is not defined%s", where, work->subject,
-		topic ? "topic" : "connector", topic ? name + 6 : name,
+	report_error(work->loading->report, place, "`%s` of %s names the %s `%.64s`, which is not defined%s",
+		where, work->subject, topic ? "topic" : "connector", topic ? name + 6 : name,
 		nearest.name ? nearest_hint(&nearest, hint)
 		: topic      ? "; define it under `topics`"
 			     : "; define it under `connectors`");
@@ -69,7 +67,7 @@ static void froms_check(struct route_work *work)
 		const struct config_connector *connector = config_find_connector(view, name);
 		bool topic = strncmp(name, "topic:", 6) == 0 && config_find_topic(view, name + 6);
 		if (!connector && !topic) {
-			dangling(work, list->items[i], name, "from");
+			dangling(work, tree_place(list->items[i]), name, "from");
 		} else if (connector && connector->kind &&
 			   !(connector->kind->flags & XYLEM_CONNECTOR_SOURCE)) {
 			report_error(work->loading->report, tree_place(list->items[i]),
@@ -269,13 +267,34 @@ static void destination_find(struct route_work *work, const struct tree_node *no
 		lane->connector = config_find_connector(view, lane->destination);
 	}
 	if (!lane->topic && !lane->connector) {
-		dangling(work, node, lane->destination, "to");
+		dangling(work, tree_place(node), lane->destination, "to");
 	} else if (lane->connector && lane->connector->kind &&
 		   !(lane->connector->kind->flags & XYLEM_CONNECTOR_SINK)) {
 		report_error(work->loading->report, tree_place(node),
 			"`to` of %s names `%s`, but a connector of kind %s only brings messages in; put it "
 			"under `from`",
 			work->subject, lane->destination, lane->connector->kind->name);
+	}
+}
+
+/* `otherwise` of the route is for those destinations that turn messages away; of a destination, it has to be one. */
+static void otherwise_check(
+	struct route_work *work, const struct config_lane *lane, struct lane_options *options)
+{
+	bool away = !lane->connector || !lane->connector->kind ||
+		    (lane->connector->kind->flags & XYLEM_SINK_DISCARDS);
+	if (lane->topic || !away) {
+		if (options->otherwise) {
+			report_error(work->loading->report, lane->place,
+				"lane %s of %s: %s%s turns no message away, so `otherwise` is never used; "
+				"remove it",
+				lane->destination, work->subject,
+				lane->topic ? "a topic" : "a connector of kind ",
+				lane->topic ? "" : lane->connector->kind->name);
+		}
+		options->otherwise = NULL;
+	} else if (!options->otherwise) {
+		options->otherwise = work->deliver.otherwise;
 	}
 }
 
@@ -291,6 +310,7 @@ static void lane_load(struct route_work *work, const struct tree_node *node, str
 		return;
 	}
 	*options = work->deliver;
+	options->otherwise = NULL;
 	lane->destination = name->text;
 	lane->place = tree_place(name);
 	lane->options = options;
@@ -306,6 +326,7 @@ static void lane_load(struct route_work *work, const struct tree_node *node, str
 		config_fill(lane_options_table, options, overlay, &fill);
 	}
 	lane_options_check(work, options, name, lane->destination);
+	otherwise_check(work, lane, options);
 }
 
 static void lane_doubled_check(struct route_work *work, const struct config_lane *lanes, size_t i)
@@ -318,6 +339,62 @@ static void lane_doubled_check(struct route_work *work, const struct config_lane
 				lanes[i].destination);
 			return;
 		}
+	}
+}
+
+static struct config_lane *lane_find(struct config_lane *lanes, size_t n, const char *destination)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (lanes[i].destination && strcmp(lanes[i].destination, destination) == 0) {
+			return &lanes[i];
+		}
+	}
+	return NULL;
+}
+
+/* A lane of its own for a connector that gets what others turn away, and nothing else. */
+static void otherwise_lane(struct route_work *work, struct config_lane *lane, const char *name)
+{
+	const struct config_connector *connector = config_find_connector(&work->loading->config->view, name);
+	if (connector && connector->kind && !(connector->kind->flags & XYLEM_CONNECTOR_SINK)) {
+		report_error(work->loading->report, lane->place,
+			"`otherwise` of %s names `%s`, but a connector of kind %s only brings messages in; "
+			"name one that takes messages",
+			work->subject, name, connector->kind->name);
+		return;
+	}
+	struct lane_options *options = loading_take(work->loading, sizeof(*options));
+	*options = work->deliver;
+	options->otherwise = NULL;
+	struct config_lane *own = (struct config_lane *)(uintptr_t)work->route->lanes +
+				  work->route->lane_count++;
+	*own = (struct config_lane){ .destination = name,
+		.connector = connector,
+		.options = options,
+		.otherwise_only = true,
+		.place = lane->place };
+}
+
+/* After all of `to` is known: what is named there gets every message as it is. */
+static void otherwise_load(
+	struct route_work *work, struct config_lane *lanes, size_t n, struct config_lane *lane)
+{
+	const char *name = lane->options ? lane->options->otherwise : NULL;
+	const struct config_view *view = &work->loading->config->view;
+	if (!name) {
+		return;
+	}
+	bool topic = strncmp(name, "topic:", 6) == 0;
+	lane->otherwise_topic = topic ? config_find_topic(view, name + 6) : NULL;
+	if (lane_find(lanes, n, name)) {
+		report_error(work->loading->report, lane->place,
+			"`otherwise` of lane %s of %s names `%s`, which gets every message of this route as "
+			"it is; name another destination, or take it out of `to`",
+			lane->destination, work->subject, name);
+	} else if (topic ? !lane->otherwise_topic : !config_find_connector(view, name)) {
+		dangling(work, lane->place, name, "otherwise");
+	} else if (!topic && !lane_find(lanes, work->route->lane_count, name)) {
+		otherwise_lane(work, lane, name);
 	}
 }
 
@@ -339,12 +416,16 @@ static void lanes_load(struct route_work *work)
 		wrong_kind(work, list, "to", "a list such as `[NAME, topic:NAME]`, also for one destination");
 		return;
 	}
-	struct config_lane *lanes = loading_take(work->loading, list->n * sizeof(*lanes));
+	/* Room for as many lanes more that only `otherwise` names. */
+	struct config_lane *lanes = loading_take(work->loading, 2 * list->n * sizeof(*lanes));
 	work->route->lanes = lanes;
 	work->route->lane_count = list->n;
 	for (size_t i = 0; i < list->n; i++) {
 		lane_load(work, list->items[i], &lanes[i]);
 		lane_doubled_check(work, lanes, i);
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		otherwise_load(work, lanes, list->n, &lanes[i]);
 	}
 }
 

@@ -101,10 +101,10 @@ static int set_state(sqlite3 *database, uint64_t number, const char *state, stru
 
 int case_recompute(sqlite3 *database, uint64_t number, struct xylem_reason *reason)
 {
-	/* Outcomes 1 and 2: delivered, filtered (trace/outcome.h); NULL: on its way. */
+	/* Outcomes 1, 2 and 7: delivered, filtered, diverted (trace/outcome.h); NULL: on its way. */
 	sqlite3_stmt *row = catalogue_statement(database,
 		"SELECT count(*), count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome IN "
-		"(1, 2))"
+		"(1, 2, 7))"
 		" FROM replay_lanes WHERE case_number = ?1 AND superseded = 0",
 		reason);
 	if (!row) {

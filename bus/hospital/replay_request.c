@@ -101,7 +101,7 @@ static int add_failed_lanes(
 {
 	sqlite3_stmt *lanes = catalogue_statement(database,
 		"SELECT DISTINCT destination FROM replay_lanes WHERE case_number = ?1 AND superseded = 0"
-		" AND outcome IS NOT NULL AND outcome NOT IN (1, 2) ORDER BY destination",
+		" AND outcome IS NOT NULL AND outcome NOT IN (1, 2, 7) ORDER BY destination",
 		reason);
 	if (!lanes) {
 		return -XYLEM_E_INTERNAL;
@@ -134,7 +134,7 @@ static int goes_to_all(
 		r = count(database,
 			"SELECT count(*) FROM replay_lanes WHERE case_number = ?1 AND ?2 IS NOT NULL AND "
 			"superseded = 0"
-			" AND (outcome IS NULL OR outcome IN (1, 2))",
+			" AND (outcome IS NULL OR outcome IN (1, 2, 7))",
 			row, &others, reason);
 	}
 	if (r == 0 && lanes == 0) {
@@ -173,7 +173,7 @@ static int supersede(struct request *request, sqlite3 *database, const struct ca
 	sqlite3_stmt *update = catalogue_statement(database,
 		"UPDATE replay_lanes SET superseded = ?2 WHERE case_number = ?1 AND superseded = 0 AND "
 		"number < ?2"
-		" AND outcome IS NOT NULL AND outcome NOT IN (1, 2) AND (?3 OR destination = ?4)",
+		" AND outcome IS NOT NULL AND outcome NOT IN (1, 2, 7) AND (?3 OR destination = ?4)",
 		reason);
 	if (!update) {
 		return -XYLEM_E_INTERNAL;

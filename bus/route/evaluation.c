@@ -13,6 +13,7 @@
 
 #include <base/crash.h>
 #include <hospital/hospital.h>
+#include <message/ingress.h>
 #include <route/evaluation.h>
 #include <route/where.h>
 
@@ -213,6 +214,13 @@ static void evaluate_fresh(struct run *run, struct xylem_message *event)
 	}
 }
 
+/* What another lane diverted has been through where and steps. */
+static void evaluate_diverted(struct run *run, struct xylem_message *event, struct xylem_span destination)
+{
+	run->evaluated->only = destination;
+	run_steps(run, event, (int)run->plan->step_count);
+}
+
 static void evaluate_replay(struct run *run, struct xylem_message *event)
 {
 	struct replay replay;
@@ -236,6 +244,11 @@ static void evaluate_replay(struct run *run, struct xylem_message *event)
 		evaluate_fresh(run, event);
 		return;
 	}
+	struct xylem_span diverted;
+	if (message_ingress_lane(event, run->plan->name, &diverted)) {
+		evaluate_diverted(run, event, replay.destination);
+		return;
+	}
 	/* A case of `where` (step -1) is replayed past it: the operator has looked at it and wants it to go on. */
 	run_steps(run, event, replay.step > 0 ? replay.step : 0);
 }
@@ -246,7 +259,10 @@ void evaluate(const struct config_route *plan, void *const *workers, const struc
 	*ret_evaluated = (struct evaluated){ .original = original, .verdict = VERDICT_NOT_MINE };
 	struct run run = { plan, workers, arena, ret_evaluated };
 	bool replay = original->kind == XYLEM_REPLAY;
-	if (!replay && !route_takes_from(plan, original->ingress)) {
+	struct xylem_span destination;
+	bool diverted = original->kind == XYLEM_DERIVED &&
+			message_ingress_lane(original, plan->name, &destination);
+	if (!replay && !diverted && !route_takes_from(plan, original->ingress)) {
 		return;
 	}
 	struct xylem_message *event = xylem_arena_take(arena, sizeof(*event));
@@ -258,6 +274,8 @@ void evaluate(const struct config_route *plan, void *const *workers, const struc
 	event->route = xylem_span_of(plan->name);
 	if (replay) {
 		evaluate_replay(&run, event);
+	} else if (diverted) {
+		evaluate_diverted(&run, event, destination);
 	} else {
 		evaluate_fresh(&run, event);
 	}

@@ -64,7 +64,7 @@ struct lane *lane_new(const struct lane_services *services, const struct lane_re
 		lane->metric_attempts[i] = metric_series(METRIC_ATTEMPTS, record->route, record->destination,
 			i == XYLEM_DELIVERED ? "none" : xylem_failure_name(i));
 	}
-	for (int i = 1; i < 7; i++) {
+	for (int i = OUTCOME_DELIVERED; i <= OUTCOME_DIVERTED; i++) {
 		lane->metric_outcomes[i] = metric_series(
 			METRIC_OUTCOMES, record->route, record->destination, outcome_name(i));
 	}
@@ -164,9 +164,12 @@ static int worker_open(struct lane_worker *worker, struct lane *lane, struct xyl
 	worker->units = calloc(n, sizeof(*worker->units));
 	worker->messages = calloc(n, sizeof(*worker->messages));
 	worker->results = calloc(n, sizeof(*worker->results));
+	worker->diverted = calloc(n, sizeof(*worker->diverted));
+	worker->positions = calloc(n, sizeof(*worker->positions));
 	worker->route = route_worker_new(lane->plan.route);
 	worker->waiter = journal_waiter_new(lane->services->journal);
-	if (!worker->units || !worker->messages || !worker->results || !worker->route || !worker->waiter) {
+	if (!worker->units || !worker->messages || !worker->results || !worker->diverted ||
+		!worker->positions || !worker->route || !worker->waiter) {
 		return -XYLEM_E_MEMORY;
 	}
 	return instance_sink_open(lane->plan.sink, lane->plan.options->timeout_us, &worker->sink, reason);
@@ -182,6 +185,8 @@ static void worker_close(struct lane_worker *worker)
 	free(worker->units);
 	free(worker->messages);
 	free(worker->results);
+	free(worker->diverted);
+	free(worker->positions);
 	*worker = (struct lane_worker){ 0 };
 }
 
@@ -232,6 +237,26 @@ static size_t pick_count(const struct lane_plan *plan)
 	return count < window ? count : window;
 }
 
+/* What was diverted since the last commit is in the journal behind both. */
+static int divert_start(struct lane *lane, struct xylem_reason *reason)
+{
+	if (!lane->plan.otherwise) {
+		return 0;
+	}
+	struct divert_options options = { lane->services->journal, lane->record.route,
+		lane->record.destination, lane->plan.otherwise, lane->record.cursor };
+	if (lane->record.journal_end > options.known_from.offset) {
+		options.known_from.offset = lane->record.journal_end;
+	}
+	int error = divert_new(&lane->divert, &options);
+	if (error) {
+		xylem_reason_set(reason,
+			"the journal cannot be scanned for what was sent on by `otherwise`: %s",
+			xylem_error_row(error)->text);
+	}
+	return error;
+}
+
 int lane_start(struct lane *lane, const struct lane_plan *plan, struct xylem_reason *reason)
 {
 	assert(lane->worker_count == 0);
@@ -251,6 +276,7 @@ int lane_start(struct lane *lane, const struct lane_plan *plan, struct xylem_rea
 	lane->blocked_until_us = 0;
 	lane->why[0] = '\0';
 	lane->record.retired = false;
+	error = error ? error : divert_start(lane, reason);
 	error = error ? error : workers_start(lane, reason);
 	if (error) {
 		lane_stop(lane, 0);
@@ -314,6 +340,7 @@ static void forget(struct lane *lane)
 	lane->batch = route_batch_unref(lane->batch);
 	lane->batch_index = 0;
 	window_finish(&lane->window);
+	lane->divert = divert_free(lane->divert);
 	lane_held_forget(lane);
 }
 
@@ -446,6 +473,7 @@ void lane_get_state(struct lane *lane, struct lane_state *ret_state)
 		.expired = counters->expired,
 		.hospitalised = counters->hospitalised,
 		.discarded = counters->discarded,
+		.diverted = counters->diverted,
 		.attempts = counters->attempts,
 		.failed_attempts = counters->failed_attempts,
 		.next_try_us = to_wall(next),

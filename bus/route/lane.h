@@ -32,7 +32,7 @@ struct lane_state {
 	uint64_t backlog;             /* journal offsets from the cursor to the end: at most this many wait */
 	int64_t oldest_us;            /* age of the oldest unsettled message; 0: none */
 	uint64_t in_flight, waiting;  /* in delivery; held for a retry */
-	uint64_t delivered, filtered, expired, hospitalised, discarded, attempts, failed_attempts;
+	uint64_t delivered, filtered, expired, hospitalised, discarded, diverted, attempts, failed_attempts;
 	int64_t next_try_us; /* wall time of the next probe or retry; 0: none */
 	uint32_t blocked_keys;
 };

@@ -11,6 +11,7 @@
 #include <hospital/hospital.h>
 #include <metrics/metrics.h>
 #include <route/circuit.h>
+#include <route/divert.h>
 #include <route/lane.h>
 #include <route/lane_record.h>
 #include <route/window.h>
@@ -37,7 +38,9 @@ struct lane_plan {
 	struct instance *sink;              /* referenced */
 	const struct lane_options *options; /* in the route's generation */
 	enum outcome on_delivery;           /* OUTCOME_DELIVERED; UNROUTED for the lane that only counts */
-	bool topic;                         /* derives records: its row keeps the journal's end */
+	bool topic;                         /* delivers to one */
+	const char *otherwise; /* in the route's generation; NULL: what the sink turns away is discarded */
+	bool otherwise_only;   /* takes only what another lane diverts to it */
 };
 void lane_plan_finish(struct lane_plan *plan);
 
@@ -51,11 +54,14 @@ struct lane_worker {
 	struct unit **units; /* room for a pick */
 	const struct xylem_message **messages;
 	struct xylem_result *results;
+	const struct xylem_message **diverted; /* room for a pick, as are the positions */
+	struct xylem_position *positions;
 	bool delivering;
+	uint64_t appends_from; /* while it delivers: where the journal ended when it began */
 };
 
 struct lane_counters {
-	uint64_t delivered, filtered, expired, hospitalised, discarded, attempts, failed_attempts;
+	uint64_t delivered, filtered, expired, hospitalised, discarded, diverted, attempts, failed_attempts;
 };
 
 /* A failed message on its way to the hospital, and a replay that was settled: both go with the next commit. */
@@ -87,6 +93,7 @@ struct lane {
 	pthread_cond_t idle;  /* a worker left, or a commit ended */
 	struct window window;
 	struct circuit circuit;
+	struct divert *divert;      /* of `otherwise`; NULL: none. Does not change while workers run */
 	struct xylem_position read; /* where the journal is read next */
 	struct route_batch *batch;  /* taken up to `batch_index` */
 	size_t batch_index;

@@ -183,6 +183,20 @@ static void collect_outcomes(struct lane *lane, struct lane_commit *commit)
 	}
 }
 
+/* Up to where what this lane appended itself is settled too; 0: it appends nothing. */
+static uint64_t appended_end(const struct lane *lane)
+{
+	if (!lane->plan.topic && !lane->plan.otherwise) {
+		return 0;
+	}
+	uint64_t end = journal_end(lane->services->journal).offset;
+	for (size_t i = 0; i < lane->worker_count; i++) {
+		uint64_t from = lane->workers[i].appends_from;
+		end = from > 0 && from < end ? from : end;
+	}
+	return end;
+}
+
 static struct lane_commit *commit_new(struct lane *lane)
 {
 	struct lane_commit *commit = calloc(1, sizeof(*commit));
@@ -193,7 +207,7 @@ static struct lane_commit *commit_new(struct lane *lane)
 	commit->from = lane->record.cursor;
 	collect_outcomes(lane, commit);
 	commit->to = lane_cursor(lane);
-	commit->journal_end = lane->plan.topic ? journal_end(lane->services->journal).offset : 0;
+	commit->journal_end = appended_end(lane);
 	commit->stop = lane->stopped && lane->case_count > 0;
 	commit->cases = lane->cases;
 	commit->case_count = lane->case_count;

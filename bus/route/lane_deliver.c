@@ -77,7 +77,8 @@ static void count_outcome(struct lane *lane, const struct entry *entry)
 		[OUTCOME_EXPIRED] = &counters->expired,
 		[OUTCOME_HOSPITALISED] = &counters->hospitalised,
 		[OUTCOME_DISCARDED] = &counters->discarded,
-		[OUTCOME_UNROUTED] = &counters->delivered };
+		[OUTCOME_UNROUTED] = &counters->delivered,
+		[OUTCOME_DIVERTED] = &counters->diverted };
 	(*counted[entry->outcome])++;
 	metric_add(lane->metric_outcomes[entry->outcome], 1);
 	if (entry->outcome == OUTCOME_DELIVERED) {
@@ -113,6 +114,18 @@ static bool expired(const struct lane *lane, const struct unit *unit, int64_t wa
 	return expire > 0 && unit->entry->evaluated->original->journal_time_us < wall_us - expire;
 }
 
+/* Diverted before a crash, and not settled then: the destination is not asked again, it might take it now. */
+static bool was_diverted(struct lane *lane, struct unit *unit, int64_t wall_us)
+{
+	struct xylem_position at;
+	if (!lane->divert || !divert_known(lane->divert, unit->message, &at)) {
+		return false;
+	}
+	unit->entry->handle = at;
+	settle(lane, unit, OUTCOME_DIVERTED, wall_us);
+	return true;
+}
+
 /* What may go now, without what has expired meanwhile. */
 static size_t pick(struct lane *lane, struct lane_worker *worker, size_t count)
 {
@@ -123,6 +136,9 @@ static size_t pick(struct lane *lane, struct lane_worker *worker, size_t count)
 		struct unit *unit = worker->units[i];
 		if (expired(lane, unit, wall_us)) {
 			settle(lane, unit, OUTCOME_EXPIRED, wall_us);
+			continue;
+		}
+		if (was_diverted(lane, unit, wall_us)) {
 			continue;
 		}
 		if (!unit->entry->begun_us) {
@@ -201,6 +217,36 @@ static void deliver_halving(const struct xylem_connector *kind, struct lane_work
 	}
 }
 
+/* What the sink turned away is in the journal again, or fails as the journal says. */
+static void divert(const struct lane *lane, struct lane_worker *worker, size_t n)
+{
+	size_t away = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (worker->results[i].failure == XYLEM_DISCARDED) {
+			worker->diverted[away++] = worker->messages[i];
+		}
+	}
+	if (away == 0) {
+		return;
+	}
+	int error = divert_append(lane->divert, worker->diverted, away, worker->positions);
+	crash_point("diverted");
+	/* Too large for a journal record is the message's fault; anything else is the journal's. */
+	enum xylem_failure failure = error == -XYLEM_E_TOO_LARGE ? XYLEM_FAILURE_WRONG : XYLEM_FAILURE_DOWN;
+	for (size_t i = 0, at = 0; i < n; i++) {
+		struct xylem_result *result = &worker->results[i];
+		if (result->failure != XYLEM_DISCARDED) {
+			continue;
+		}
+		result->handle = worker->positions[at++];
+		if (error) {
+			xylem_result_fail(result, failure, xylem_error_row(error)->name,
+				"what %s turned away cannot be diverted: the journal says: %s", lane->name,
+				xylem_error_row(error)->text);
+		}
+	}
+}
+
 static void call_sink(struct lane *lane, struct lane_worker *worker, size_t n)
 {
 	const struct xylem_connector *kind = instance_kind(lane->plan.sink);
@@ -208,6 +254,7 @@ static void call_sink(struct lane *lane, struct lane_worker *worker, size_t n)
 		worker->messages[i] = worker->units[i]->message;
 	}
 	worker->delivering = true;
+	worker->appends_from = journal_end(lane->services->journal).offset;
 	pthread_mutex_unlock(&lane->lock);
 	crash_point("sink-before");
 	if (kind->flags & XYLEM_SINK_ALL_OR_NOTHING) {
@@ -217,6 +264,9 @@ static void call_sink(struct lane *lane, struct lane_worker *worker, size_t n)
 		kind->deliver(worker->sink, worker->messages, n, worker->results);
 	}
 	crash_point("sink-after");
+	if (lane->divert) {
+		divert(lane, worker, n);
+	}
 	pthread_mutex_lock(&lane->lock);
 	worker->delivering = false;
 }
@@ -304,7 +354,8 @@ static void judge(
 	case XYLEM_DISCARDED:
 		unit->attempts++;
 		answered(lane);
-		settle(lane, unit, OUTCOME_DISCARDED, wall_us);
+		unit->entry->handle = lane->divert ? result->handle : unit->entry->handle;
+		settle(lane, unit, lane->divert ? OUTCOME_DIVERTED : OUTCOME_DISCARDED, wall_us);
 		return;
 	case XYLEM_FAILURE_WRONG:
 		unit->attempts++;
@@ -357,5 +408,6 @@ bool lane_deliver(struct lane *lane, struct lane_worker *worker, int64_t *ret_wa
 	}
 	call_sink(lane, worker, n);
 	judge_all(lane, worker, n);
+	worker->appends_from = 0;
 	return true;
 }

@@ -24,6 +24,8 @@ struct lane_options {
 	int on_case;
 	int overflow;
 	int64_t max_backlog; /* bytes of journal that this lane may keep from being trimmed; 0: only journal.max */
+	const char *
+		otherwise; /* where what the destination turned away goes: a connector or `topic:NAME`; NULL: nowhere */
 	const char *start; /* "end", "earliest" or an RFC 3339 time */
 };
 

@@ -82,9 +82,26 @@ static bool note_step_case(struct lane *lane, const struct evaluated *item)
 	return lane_note_case(lane, &step_case);
 }
 
+/* A replay for every lane of the route, which waits for each of them: nothing to do here, and that is its outcome. */
+static bool passes(const struct lane *lane, const struct evaluated *item)
+{
+	return lane->plan.otherwise_only && !xylem_span_present(item->only) &&
+	       item->original->kind == XYLEM_REPLAY;
+}
+
+static void pass_over(struct lane *lane, struct entry *entry)
+{
+	for (size_t i = 0; i < entry->unit_count; i++) {
+		if (window_settle(&lane->window, &entry->units[i], OUTCOME_FILTERED, clock_wall_us())) {
+			lane_note_settled(lane, entry);
+		}
+	}
+}
+
 static bool for_me(const struct lane *lane, const struct evaluated *item)
 {
-	return !xylem_span_present(item->only) || xylem_span_is(item->only, lane->record.destination);
+	return xylem_span_present(item->only) ? xylem_span_is(item->only, lane->record.destination)
+					      : !lane->plan.otherwise_only || passes(lane, item);
 }
 
 /* True: the item is taken up (or is none of this lane's); false: not now. */
@@ -109,6 +126,8 @@ static bool take_item(struct lane *lane, const struct evaluated *item)
 			item->verdict == VERDICT_FAILED ? OUTCOME_HOSPITALISED : OUTCOME_FILTERED,
 			clock_wall_us());
 		lane_note_settled(lane, entry);
+	} else if (!past && passes(lane, item)) {
+		pass_over(lane, entry);
 	}
 	return true;
 }

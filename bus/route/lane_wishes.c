@@ -71,6 +71,8 @@ static int wish_route(struct lane_wishes *wishes, struct journal *journal, struc
 		wish->plan.options = lane->options;
 		wish->topic = lane->topic ? lane->topic->name : NULL;
 		wish->plan.topic = lane->topic != NULL;
+		wish->plan.otherwise = lane->options->otherwise;
+		wish->plan.otherwise_only = lane->otherwise_only;
 		if (lane->connector) {
 			wish->plan.sink = instance_ref(
 				sinks->connector(sinks->context, lane->connector->name));
@@ -117,11 +119,19 @@ int lane_wishes_make(struct lane_wishes *wishes, struct journal *journal, struct
 
 /* --- Beside the lanes that are ----------------------------------------------- */
 
+static bool text_same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
 static bool options_same(const struct lane_options *a, const struct lane_options *b)
 {
 	struct lane_options x = *a, y = *b;
+	if (!text_same(x.otherwise, y.otherwise)) {
+		return false;
+	}
 	/* Where it starts matters only to a new one. */
-	x.start = y.start = NULL;
+	x.start = y.start = x.otherwise = y.otherwise = NULL;
 	return memcmp(&x, &y, sizeof(x)) == 0;
 }
 
@@ -131,7 +141,8 @@ bool lane_wish_unchanged(const struct lane_wish *wish)
 	if (!lane || !lane_running(lane) || !options_same(lane->plan.options, wish->plan.options)) {
 		return false;
 	}
-	if (!wish->topic && lane->plan.sink != wish->plan.sink) {
+	if ((!wish->topic && lane->plan.sink != wish->plan.sink) ||
+		lane->plan.otherwise_only != wish->plan.otherwise_only) {
 		return false;
 	}
 	if (strcmp(wish->route, ROUTE_UNROUTED) == 0) {

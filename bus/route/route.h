@@ -38,7 +38,7 @@ struct evaluated {
 	const struct xylem_message *parts; /* one, or several after a split */
 	size_t part_count;
 	const struct step_failure *failure; /* of FAILED */
-	struct xylem_span only;             /* a replay for one destination; absent: all */
+	struct xylem_span only;             /* a replay for one destination, or diverted to it; absent: all */
 };
 
 /* A stretch of the journal as a route sees it. Counted; immutable. */

@@ -347,8 +347,9 @@ bool window_settle(struct window *window, struct unit *unit, enum outcome outcom
 	static const int rank[] = { [OUTCOME_FILTERED] = 1,
 		[OUTCOME_DELIVERED] = 2,
 		[OUTCOME_EXPIRED] = 3,
-		[OUTCOME_DISCARDED] = 4,
-		[OUTCOME_HOSPITALISED] = 5,
+		[OUTCOME_DIVERTED] = 4,
+		[OUTCOME_DISCARDED] = 5,
+		[OUTCOME_HOSPITALISED] = 6,
 		[OUTCOME_UNROUTED] = 0,
 		[0] = 0 };
 	if (rank[outcome] >= rank[entry->outcome]) {

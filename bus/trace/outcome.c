@@ -43,6 +43,7 @@ static const char *const names[] = {
 	[OUTCOME_HOSPITALISED] = "hospitalised",
 	[OUTCOME_DISCARDED] = "discarded",
 	[OUTCOME_UNROUTED] = "unrouted",
+	[OUTCOME_DIVERTED] = "diverted",
 };
 #define NAME_COUNT (sizeof(names) / sizeof(names[0]))
 

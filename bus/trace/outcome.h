@@ -17,6 +17,7 @@ enum outcome {
 	OUTCOME_HOSPITALISED = 4,
 	OUTCOME_DISCARDED = 5,
 	OUTCOME_UNROUTED = 6,
+	OUTCOME_DIVERTED = 7, /* the destination turned it away; it went on by `otherwise` */
 };
 const char *outcome_name(enum outcome outcome); /* "delivered", ... */
 int outcome_by_name(const char *name, enum outcome *ret_outcome);
@@ -32,8 +33,9 @@ struct outcome_entry {
 	uint32_t attempts; /* deliveries tried; 0: none (filtered) */
 	int64_t begun_us;  /* first taken up by the lane */
 	int64_t settled_us;
-	uint64_t case_number;         /* of HOSPITALISED; 0: not known when written */
-	struct xylem_position handle; /* of DELIVERED: where the other side keeps it; offset 0: not known */
+	uint64_t case_number; /* of HOSPITALISED; 0: not known when written */
+	/* Of DELIVERED: where the other side keeps it; of DIVERTED: the record that it became; offset 0: not known. */
+	struct xylem_position handle;
 };
 
 /* `{0}` is an empty vector. The bytes are those of `bytes`, borrowed with xylem_buffer_borrow(). */

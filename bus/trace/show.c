@@ -16,6 +16,7 @@
 
 #include <catalogue/column.h>
 #include <hospital/hospital.h>
+#include <message/ingress.h>
 
 #define DERIVED_SCAN 200000    /* records read at most in looking for derived ones */
 #define DERIVED_MARGIN 1000000 /* microseconds: the wall clock may have been set */
@@ -125,6 +126,10 @@ static bool is_pending(const struct show *show, const struct trace_lane *lane)
 		       (!xylem_span_present(show->replay.destination) ||
 			       xylem_span_is(show->replay.destination, lane->destination));
 	}
+	struct xylem_span destination;
+	if (message_ingress_lane(message, lane->route, &destination)) {
+		return xylem_span_is(destination, lane->destination);
+	}
 	bool of_topic = message->ingress.n > 6 && memcmp(message->ingress.at, "topic:", 6) == 0;
 	/* The bus's own lane takes what is in topics. */
 	return of_topic || !trace_lane_internal(lane);
@@ -150,7 +155,8 @@ static json_t *lane_json(
 		time_json(entry->begun_us), "settled", time_json(entry->settled_us), "waited_ms",
 		milliseconds(accepted / 1000 * 1000, entry->begun_us), "took_ms",
 		milliseconds(entry->begun_us, entry->settled_us), "total_ms",
-		milliseconds(accepted / 1000 * 1000, entry->settled_us), "remote_handle",
+		milliseconds(accepted / 1000 * 1000, entry->settled_us),
+		entry->outcome == OUTCOME_DIVERTED ? "diverted_to" : "remote_handle",
 		entry->handle.offset != 0 ? position_json(entry->handle) : NULL);
 }
 
@@ -267,8 +273,8 @@ static bool derived_between(const struct show *show, int64_t *ret_from_us, int64
 	bool any = false;
 	for (size_t i = 0; i < show->lanes.n; i++) {
 		const struct outcome_entry *entry = &show->entries[i];
-		if (strncmp(show->lanes.all[i].destination, "topic:", 6) != 0 ||
-			entry->outcome != OUTCOME_DELIVERED) {
+		bool topic = strncmp(show->lanes.all[i].destination, "topic:", 6) == 0;
+		if (entry->outcome != OUTCOME_DIVERTED && !(topic && entry->outcome == OUTCOME_DELIVERED)) {
 			continue;
 		}
 		*ret_from_us = !any || entry->begun_us < *ret_from_us ? entry->begun_us : *ret_from_us;

@@ -24,7 +24,7 @@ struct arguments {
 
 /* In the order of enum outcome. */
 static const char *const outcomes[] = { "any", "delivered", "filtered", "expired", "hospitalised",
-	"discarded", "unrouted", NULL };
+	"discarded", "unrouted", "diverted", NULL };
 
 static const struct xylem_option options[] = {
 	{ .name = "id",

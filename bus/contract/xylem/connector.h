@@ -40,7 +40,7 @@ enum xylem_failure {
 	XYLEM_FAILURE_WRONG,
 	/* Not tried, because an earlier one of this call failed (ORDERED sinks). Nothing is counted. */
 	XYLEM_NOT_TRIED,
-	/* Not sent, on purpose: an option of the connector says that such a message is not wanted. Settled as `discarded`. */
+	/* Not sent, on purpose: an option of the connector says that such a message is not wanted. Settled as `discarded`, or sent on by the lane's `otherwise`. */
 	XYLEM_DISCARDED,
 };
 
@@ -73,6 +73,8 @@ enum xylem_connector_flag {
 	XYLEM_SINK_ORDERED = 1 << 2,
 	/* deliver() applies all messages or none; on WRONG the core bisects to find the one at fault. */
 	XYLEM_SINK_ALL_OR_NOTHING = 1 << 3,
+	/* deliver() may set XYLEM_DISCARDED: `otherwise` of a lane is allowed. */
+	XYLEM_SINK_DISCARDS = 1 << 4,
 };
 
 /* How many messages a sink likes to be given; a lane's own `batch` option overrides the count. */

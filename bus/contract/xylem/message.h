@@ -22,7 +22,7 @@ struct xylem_position {
 /* What put a message into the journal. */
 enum xylem_message_kind {
 	XYLEM_MESSAGE = 1, /* came in through a connector or by `publish` */
-	XYLEM_DERIVED = 2, /* delivered to a topic; `parent` is what it was made from */
+	XYLEM_DERIVED = 2, /* delivered to a topic, or diverted; `parent` is what it was made from */
 	XYLEM_REPLAY = 3,  /* a replay of a hospital case; `parent` is the original */
 };
 
@@ -48,7 +48,7 @@ struct xylem_message {
 	uint32_t part;                /* of what a step split: 1, 2, ...; 0: whole. Not stored */
 	struct xylem_span route;      /* what a sink is given: the route that it comes by. Not stored */
 
-	struct xylem_span ingress; /* the connector's name, or `topic:NAME` */
+	struct xylem_span ingress; /* the connector's name, `topic:NAME`, `lane:ROUTE/DESTINATION` */
 	struct xylem_span key;
 
 	struct xylem_span id;     /* required, non-empty */
