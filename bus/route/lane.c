@@ -217,11 +217,18 @@ static void workers_end(struct lane *lane)
 		if (lane->workers[i].started) {
 			pthread_join(lane->workers[i].thread, NULL);
 		}
-		worker_close(&lane->workers[i]);
 	}
-	free(lane->workers);
+	/* A commit that ends meanwhile, on the catalogue's thread, looks at the workers that it finds here. */
+	pthread_mutex_lock(&lane->lock);
+	struct lane_worker *workers = lane->workers;
+	size_t n = lane->worker_count;
 	lane->workers = NULL;
 	lane->worker_count = 0;
+	pthread_mutex_unlock(&lane->lock);
+	for (size_t i = 0; i < n; i++) {
+		worker_close(&workers[i]);
+	}
+	free(workers);
 }
 
 /* --- Start and stop --------------------------------------------------------- */
