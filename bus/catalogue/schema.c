@@ -324,6 +324,9 @@ static const char *const steps[] = {
 	" DELETE FROM topic_carried WHERE topic = old.topic AND partition = old.partition AND offset = "
 	"old.offset;"
 	"END;",
+
+	/* 6: who or what paused a lane */
+	"ALTER TABLE lanes ADD COLUMN paused_why TEXT NOT NULL DEFAULT '';",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -72,16 +72,18 @@ int bus_lanes(struct bus *bus, struct lane_state **ret_lanes, size_t *ret_n)
 
 int bus_lane_pause(struct bus *bus, const char *name, const char *who, struct xylem_reason *reason)
 {
-	int error = lanes_pause(bus->lanes, name, true, reason);
+	char why[256];
+	snprintf(why, sizeof(why), "paused by %s", who);
+	int error = lanes_pause(bus->lanes, name, why, reason);
 	if (!error) {
-		xylem_log(XYLEM_LOG_NOTICE, "lane", "%s: paused by %s", name, who);
+		xylem_log(XYLEM_LOG_NOTICE, "lane", "%s: %s", name, why);
 	}
 	return error;
 }
 
 int bus_lane_resume(struct bus *bus, const char *name, const char *who, struct xylem_reason *reason)
 {
-	int error = lanes_pause(bus->lanes, name, false, reason);
+	int error = lanes_pause(bus->lanes, name, NULL, reason);
 	if (!error) {
 		xylem_log(XYLEM_LOG_NOTICE, "lane", "%s: resumed by %s", name, who);
 	}

@@ -362,11 +362,12 @@ void lane_stop(struct lane *lane, int64_t grace_us)
 	forget(lane);
 }
 
-void lane_pause(struct lane *lane, bool paused)
+void lane_pause(struct lane *lane, const char *why)
 {
 	pthread_mutex_lock(&lane->lock);
-	lane->record.paused = paused;
-	if (!paused) {
+	lane->record.paused = why != NULL;
+	snprintf(lane->record.paused_why, sizeof(lane->record.paused_why), "%s", why ? why : "");
+	if (!why) {
 		lane->stopped = false;
 		lane->blocked_until_us = 0;
 		circuit_hurry(&lane->circuit, clock_mono_us());
@@ -420,6 +421,8 @@ static const char *why_of(const struct lane *lane, enum lane_condition condition
 		return lane->circuit.last.reason.text;
 	case LANE_STOPPED:
 		return lane->why;
+	case LANE_PAUSED:
+		return lane->record.paused_why;
 	default:
 		return "";
 	}

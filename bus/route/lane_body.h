@@ -141,7 +141,7 @@ int lane_start(struct lane *lane, const struct lane_plan *plan, struct xylem_rea
 void lane_ask_stop(struct lane *lane);
 /* Waits for the workers (interrupting them after `grace_us`) and for the last commit. */
 void lane_stop(struct lane *lane, int64_t grace_us);
-void lane_pause(struct lane *lane, bool paused);
+void lane_pause(struct lane *lane, const char *why); /* NULL: resumed */
 void lane_get_state(struct lane *lane, struct lane_state *ret_state);
 bool lane_running(const struct lane *lane);
 /* Locked: */

@@ -30,6 +30,7 @@ struct lane_commit {
 	struct lane_replay *replays;
 	size_t replay_count;
 	bool stop; /* `on_case: stop`: the pause must survive a restart */
+	char why[256];
 };
 
 static void notes_drop(
@@ -104,7 +105,7 @@ static int write_commit(sqlite3 *database, void *context, struct xylem_reason *r
 	const struct lane *lane = commit->lane;
 	int error = write_cases(commit, database, reason);
 	if (!error && commit->stop) {
-		error = lane_record_pause(database, lane->record.number, reason);
+		error = lane_record_pause(database, lane->record.number, commit->why, reason);
 	}
 	if (!error && commit->outcomes.count > 0) {
 		struct trace_lane_row row = { lane->record.number, commit->from, commit->to,
@@ -122,7 +123,10 @@ static int write_commit(sqlite3 *database, void *context, struct xylem_reason *r
 static void keep_committed(struct lane *lane, struct lane_commit *commit)
 {
 	lane->record.cursor = commit->to;
-	lane->record.paused = lane->record.paused || (commit->stop && lane->stopped);
+	if (commit->stop && lane->stopped) {
+		lane->record.paused = true;
+		memcpy(lane->record.paused_why, commit->why, sizeof(commit->why));
+	}
 	lane->record.journal_end = commit->journal_end;
 	xylem_buffer_clear(&lane->record.holes);
 	xylem_buffer_span(&lane->record.holes, xylem_buffer_borrow(&commit->holes.bytes));
@@ -209,6 +213,7 @@ static struct lane_commit *commit_new(struct lane *lane)
 	commit->to = lane_cursor(lane);
 	commit->journal_end = appended_end(lane);
 	commit->stop = lane->stopped && lane->case_count > 0;
+	memcpy(commit->why, lane->why, sizeof(commit->why));
 	commit->cases = lane->cases;
 	commit->case_count = lane->case_count;
 	commit->replays = lane->replays;

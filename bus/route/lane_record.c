@@ -34,13 +34,17 @@ static int load_row(struct loading *loading, sqlite3_stmt *row)
 	struct lane_record *record = &loading->records[loading->n++];
 	*record = (struct lane_record){ .number = (uint32_t)sqlite3_column_int64(row, 0) };
 	snprintf(record->route, sizeof(record->route), "%s", (const char *)sqlite3_column_text(row, 1));
-	snprintf(record->destination, sizeof(record->destination), "%s", (const char *)sqlite3_column_text(row, 2));
+	snprintf(record->destination, sizeof(record->destination), "%s",
+		(const char *)sqlite3_column_text(row, 2));
 	record->cursor.partition = (uint32_t)sqlite3_column_int64(row, 3);
 	record->cursor.offset = (uint64_t)sqlite3_column_int64(row, 4);
-	xylem_buffer_append(&record->holes, sqlite3_column_blob(row, 5), (size_t)sqlite3_column_bytes(row, 5));
+	xylem_buffer_append(
+		&record->holes, sqlite3_column_blob(row, 5), (size_t)sqlite3_column_bytes(row, 5));
 	record->journal_end = (uint64_t)sqlite3_column_int64(row, 6);
 	record->paused = sqlite3_column_int(row, 7);
 	record->retired = sqlite3_column_int(row, 8);
+	snprintf(record->paused_why, sizeof(record->paused_why), "%s",
+		(const char *)sqlite3_column_text(row, 9));
 	return xylem_buffer_failed(&record->holes) ? -XYLEM_E_MEMORY : 0;
 }
 
@@ -48,8 +52,9 @@ static int load_work(sqlite3 *database, void *context, struct xylem_reason *reas
 {
 	struct loading *loading = context;
 	sqlite3_stmt *rows = catalogue_statement(database,
-		"SELECT number, route, destination, cursor_partition, cursor_offset, holes, journal_end, paused, retired"
-		" FROM lanes WHERE dropped = 0 ORDER BY number",
+		"SELECT number, route, destination, cursor_partition, cursor_offset, holes, journal_end, "
+		"paused, retired,"
+		" paused_why FROM lanes WHERE dropped = 0 ORDER BY number",
 		reason);
 	if (!rows) {
 		return -XYLEM_E_IO;
@@ -87,7 +92,8 @@ static int create_work(sqlite3 *database, void *context, struct xylem_reason *re
 {
 	struct lane_record *record = context;
 	sqlite3_stmt *insert = catalogue_statement(database,
-		"INSERT INTO lanes (route, destination, cursor_partition, cursor_offset, journal_end, created_us)"
+		"INSERT INTO lanes (route, destination, cursor_partition, cursor_offset, journal_end, "
+		"created_us)"
 		" VALUES (?, ?, ?, ?, ?, ?)",
 		reason);
 	if (!insert) {
@@ -111,35 +117,49 @@ int lane_record_create(struct catalogue *catalogue, struct lane_record *record, 
 	return catalogue_write(catalogue, create_work, record, reason);
 }
 
-struct flags {
+struct mark {
 	uint32_t number;
-	bool paused, retired;
+	const char *why; /* NULL: resumed */
+	bool retired;
 };
 
-static int flag_work(sqlite3 *database, void *context, struct xylem_reason *reason)
+static int pause_work(sqlite3 *database, void *context, struct xylem_reason *reason)
 {
-	const struct flags *flags = context;
-	sqlite3_stmt *update = catalogue_statement(database,
-		"UPDATE lanes SET paused = ?, retired = ? WHERE number = ?", reason);
+	const struct mark *mark = context;
+	return lane_record_pause(database, mark->number, mark->why, reason);
+}
+
+int lane_record_set_paused(
+	struct catalogue *catalogue, uint32_t number, const char *why, struct xylem_reason *reason)
+{
+	struct mark mark = { .number = number, .why = why };
+	return catalogue_write(catalogue, pause_work, &mark, reason);
+}
+
+static int retire_work(sqlite3 *database, void *context, struct xylem_reason *reason)
+{
+	const struct mark *mark = context;
+	sqlite3_stmt *update = catalogue_statement(
+		database, "UPDATE lanes SET retired = ? WHERE number = ?", reason);
 	if (!update) {
 		return -XYLEM_E_IO;
 	}
-	sqlite3_bind_int(update, 1, flags->paused);
-	sqlite3_bind_int(update, 2, flags->retired);
-	sqlite3_bind_int64(update, 3, flags->number);
+	sqlite3_bind_int(update, 1, mark->retired);
+	sqlite3_bind_int64(update, 2, mark->number);
 	return catalogue_step_done(database, update, reason);
 }
 
-int lane_record_flag(struct catalogue *catalogue, uint32_t number, bool paused, bool retired, struct xylem_reason *reason)
+int lane_record_set_retired(
+	struct catalogue *catalogue, uint32_t number, bool retired, struct xylem_reason *reason)
 {
-	struct flags flags = { number, paused, retired };
-	return catalogue_write(catalogue, flag_work, &flags, reason);
+	struct mark mark = { .number = number, .retired = retired };
+	return catalogue_write(catalogue, retire_work, &mark, reason);
 }
 
 static int drop_work(sqlite3 *database, void *context, struct xylem_reason *reason)
 {
-	sqlite3_stmt *update = catalogue_statement(database,
-		"UPDATE lanes SET dropped = 1, holes = NULL WHERE number = ?", reason);
+	sqlite3_stmt *update = catalogue_statement(
+		database, "UPDATE lanes SET dropped = 1, holes = NULL WHERE number = ?", reason);
 	if (!update) {
 		return -XYLEM_E_IO;
 	}
@@ -152,11 +172,12 @@ int lane_record_drop(struct catalogue *catalogue, uint32_t number, struct xylem_
 	return catalogue_write(catalogue, drop_work, &number, reason);
 }
 
-int lane_record_write(sqlite3 *database, uint32_t number, struct xylem_position cursor, struct xylem_span holes,
-	uint64_t journal_end, struct xylem_reason *reason)
+int lane_record_write(sqlite3 *database, uint32_t number, struct xylem_position cursor,
+	struct xylem_span holes, uint64_t journal_end, struct xylem_reason *reason)
 {
 	sqlite3_stmt *update = catalogue_statement(database,
-		"UPDATE lanes SET cursor_partition = ?, cursor_offset = ?, holes = ?, journal_end = ? WHERE number = ?",
+		"UPDATE lanes SET cursor_partition = ?, cursor_offset = ?, holes = ?, journal_end = ? WHERE "
+		"number = ?",
 		reason);
 	if (!update) {
 		return -XYLEM_E_IO;
@@ -171,12 +192,15 @@ int lane_record_write(sqlite3 *database, uint32_t number, struct xylem_position 
 	return catalogue_step_done(database, update, reason);
 }
 
-int lane_record_pause(sqlite3 *database, uint32_t number, struct xylem_reason *reason)
+int lane_record_pause(sqlite3 *database, uint32_t number, const char *why, struct xylem_reason *reason)
 {
-	sqlite3_stmt *update = catalogue_statement(database, "UPDATE lanes SET paused = 1 WHERE number = ?", reason);
+	sqlite3_stmt *update = catalogue_statement(
+		database, "UPDATE lanes SET paused = ?, paused_why = ? WHERE number = ?", reason);
 	if (!update) {
 		return -XYLEM_E_IO;
 	}
-	sqlite3_bind_int64(update, 1, number);
+	sqlite3_bind_int(update, 1, why != NULL);
+	sqlite3_bind_text(update, 2, why ? why : "", -1, SQLITE_STATIC);
+	sqlite3_bind_int64(update, 3, number);
 	return catalogue_step_done(database, update, reason);
 }

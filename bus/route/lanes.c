@@ -112,8 +112,8 @@ static void start(struct lanes *lanes, struct lane_wish *wish)
 	struct xylem_reason reason = { "" };
 	int error = 0;
 	if (lane->record.retired) {
-		error = lane_record_flag(
-			lanes->services->catalogue, lane->record.number, lane->record.paused, false, &reason);
+		error = lane_record_set_retired(
+			lanes->services->catalogue, lane->record.number, false, &reason);
 	}
 	if (!error && wish->topic) {
 		/* Its names lie in this generation, which the route holds. */
@@ -137,8 +137,7 @@ static void retire(struct lanes *lanes, struct lane *lane)
 		return;
 	}
 	lane->record.retired = true;
-	if (lane_record_flag(lanes->services->catalogue, lane->record.number, lane->record.paused, true,
-		    &reason) != 0) {
+	if (lane_record_set_retired(lanes->services->catalogue, lane->record.number, true, &reason) != 0) {
 		xylem_log(XYLEM_LOG_ERROR, "lane", "%s: retired, but not in the catalogue: %s", lane->name,
 			reason.text);
 	}
@@ -413,17 +412,16 @@ int lanes_list(struct lanes *lanes, struct lane_state **ret_states, size_t *ret_
 	return 0;
 }
 
-int lanes_pause(struct lanes *lanes, const char *name, bool paused, struct xylem_reason *reason)
+int lanes_pause(struct lanes *lanes, const char *name, const char *why, struct xylem_reason *reason)
 {
 	pthread_mutex_lock(&lanes->lock);
 	struct lane *lane = find_named(lanes, name);
 	int error = lane ? 0 : not_found(reason, name);
 	if (!error) {
-		error = lane_record_flag(lanes->services->catalogue, lane->record.number, paused,
-			lane->record.retired, reason);
+		error = lane_record_set_paused(lanes->services->catalogue, lane->record.number, why, reason);
 	}
 	if (!error) {
-		lane_pause(lane, paused);
+		lane_pause(lane, why);
 	}
 	pthread_mutex_unlock(&lanes->lock);
 	return error;

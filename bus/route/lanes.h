@@ -35,7 +35,8 @@ int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_s
 
 /* Sorted by name; the caller frees the array. */
 int lanes_list(struct lanes *lanes, struct lane_state **ret_states, size_t *ret_n);
-int lanes_pause(struct lanes *lanes, const char *name, bool paused, struct xylem_reason *reason);
+/* Paused, with who or what did it (`why`, shown with the state, also after a restart); NULL: resumed. */
+int lanes_pause(struct lanes *lanes, const char *name, const char *why, struct xylem_reason *reason);
 /* -XYLEM_E_CONFLICT for one that is in the configuration. */
 int lanes_drop(struct lanes *lanes, const char *name, struct xylem_reason *reason);
 /* Should this source be held, because a lane that it feeds has as much waiting as it may (`overflow: hold`)? */

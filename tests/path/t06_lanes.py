@@ -49,7 +49,8 @@ def paused():
         bus.stop()
         bus.start()
         post(bus, "d")
-        bus.wait_lane("r/out", state="paused", backlog=3)
+        lane = bus.wait_lane("r/out", state="paused", backlog=3)
+        equal(lane["why"], "paused by admin", "why")
         equal(sink.ids(), ["a"], "delivered while paused")
         bus.do("lanes/r/out/resume")
         sink.wait_ids(["b", "c", "d"])
@@ -127,9 +128,10 @@ def stopped_by_a_case():
         say(f"{lane['state']}: {lane['why']}")
         bus.stop()
         bus.start()
-        # A restart keeps it as a pause: nobody resumed it.
-        lane = until(lambda: (lambda l: l if l["state"] in ("stopped", "paused") else None)(bus.lane("r/out")), "not running")
-        say(f"after a restart: {lane['state']}: {lane['why']}")
+        # A restart keeps it as a pause, with its reason: nobody resumed it.
+        after = bus.wait_lane("r/out", state="paused")
+        say(f"after a restart: {after['state']}: {after['why']}")
+        equal(after["why"], lane["why"], "why")
         equal(sink.ids(), ["a"], "delivered")
         bus.do("lanes/r/out/resume")
         sink.wait_ids(["a", "c"])
