@@ -327,6 +327,13 @@ static const char *const steps[] = {
 
 	/* 6: who or what paused a lane */
 	"ALTER TABLE lanes ADD COLUMN paused_why TEXT NOT NULL DEFAULT '';",
+
+	/* Since when an address answers notifications with errors that stay (bus/topic/refusal.c). */
+	"CREATE TABLE subscriber_refusals ("
+	" jid TEXT PRIMARY KEY,"
+	" first_us INTEGER NOT NULL,"
+	" condition TEXT NOT NULL"
+	") STRICT, WITHOUT ROWID;",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -68,4 +68,6 @@ const struct metric_family_row metric_families[METRIC_FAMILY_COUNT] = {
 		"When the configuration in force was loaded." },
 	[METRIC_TOPIC_ITEMS] = { "xylem_topic_items_total", METRIC_COUNTER, "Items published to a topic.",
 		{ "topic" } },
+	[METRIC_TOPIC_ENDED] = { "xylem_topic_subscriptions_ended_total", METRIC_COUNTER,
+		"Subscriptions ended because for a day nothing but errors came from the subscriber." },
 };

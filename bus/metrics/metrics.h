@@ -39,6 +39,7 @@ enum metric_family {
 	METRIC_RELOAD_OK,        /* gauge: xylem_config_last_reload_successful */
 	METRIC_RELOAD_TIME,      /* gauge, seconds */
 	METRIC_TOPIC_ITEMS,      /* topic */
+	METRIC_TOPIC_ENDED,
 	METRIC_FAMILY_COUNT
 };
 

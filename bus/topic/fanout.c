@@ -274,6 +274,9 @@ static int notify(struct worker *worker, struct topics *topics, const struct top
 	}
 	int error = recipients.n == 0 ? 0
 				      : notify_recipients(worker, outlet, target, message, &recipients, part);
+	for (size_t i = 0; i < recipients.n && error == 0; i++) {
+		refusals_sent(topics, recipients.items[i].jid, clock_wall_us());
+	}
 	recipients_finish(&recipients);
 	return error;
 }

@@ -91,6 +91,8 @@ struct tiding;
 
 struct attendance; /* attendance.c */
 
+struct refusals; /* refusal.c */
+
 /* How far the copying of items out of segments that go has come (carry.c); the teller's thread only. */
 struct carry {
 	bool active, topic_done, failing;
@@ -122,6 +124,8 @@ struct topics {
 	struct attendance *attendance;
 	int64_t next_expiry_us; /* of a subscription; 0: none */
 	struct carry carry;
+	struct refusals *refusals;
+	_Atomic size_t refusing; /* how many addresses stand in it */
 };
 
 /* Under the lock. */
@@ -215,6 +219,21 @@ void recipients_finish(struct recipients *recipients);
 /* Under the lock: the `show` of whoever is online, the union over the resources of a bare one; 0: offline or unknown. */
 unsigned attendance_show(const struct topics *topics, const char *jid);
 void attendance_finish(struct topics *topics);
+
+/* Addresses that refuse notifications: read at start; freed. */
+int refusals_load(struct topics *topics, struct xylem_reason *reason);
+void refusals_finish(struct topics *topics);
+/* topics_refused() at a time; what it came to, for tests. */
+enum topic_refusal {
+	TOPIC_REFUSAL_PASSED, /* it may be over soon, or nobody is subscribed there */
+	TOPIC_REFUSAL_NOTED,
+	TOPIC_REFUSAL_KNOWN,
+	TOPIC_REFUSAL_ENDED,
+};
+enum topic_refusal topics_refused_at(
+	struct topics *topics, const char *jid, const char *type, const char *condition, int64_t now_us);
+/* An item was sent there. */
+void refusals_sent(struct topics *topics, const char *jid, int64_t now_us);
 
 /* Within a change: no record so far is an item of the topic any more. */
 int items_purge(sqlite3 *database, struct change *change, struct xylem_reason *reason);

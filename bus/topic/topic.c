@@ -165,6 +165,7 @@ int topics_new(struct topics **ret_topics, const struct topics_bus *bus, struct 
 	journal_guard(bus->journal); /* what topics keep is copied before it goes */
 	int error = nodes_load(topics, reason);
 	error = error != 0 ? error : subscriptions_load(topics, reason);
+	error = error != 0 ? error : refusals_load(topics, reason);
 	error = error != 0 ? error : teller_start(topics, reason);
 	if (error != 0) {
 		topics_free(topics);
@@ -191,6 +192,7 @@ struct topics *topics_free(struct topics *topics)
 	}
 	free(topics->nodes);
 	attendance_finish(topics);
+	refusals_finish(topics);
 	generation_free(topics->generation);
 	pthread_mutex_destroy(&topics->lock);
 	pthread_cond_destroy(&topics->quiet);

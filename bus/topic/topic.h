@@ -213,6 +213,14 @@ int topic_ask_pending(struct topics *topics, const char *name, const char *bare,
  */
 void topics_presence(struct topics *topics, const char *full, unsigned show);
 
+/*
+ * An error came back from the address for a notification; `type` and `condition` are its own (RFC 6120,
+ * 8.3). After a day of errors that time does not mend its subscriptions end. Any thread.
+ */
+void topics_refused(struct topics *topics, const char *jid, const char *type, const char *condition);
+/* Something else came from the bare address. Costs nothing where nobody refuses. */
+void topics_alive(struct topics *topics, const char *bare);
+
 /* --- Items -------------------------------------------------------------- */
 
 /* One item: called in the order asked for; the message is valid during the call. False ends the walk. */

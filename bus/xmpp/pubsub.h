@@ -162,4 +162,9 @@ void pubsub_unwatch(struct xmpp_service *service);
 /* An owner's answer to the question whether somebody may subscribe. False: the message is something else. */
 bool pubsub_take_approval(const struct xmpp_request *request);
 
+/* An error stanza to the domain: is it for a notification? */
+void pubsub_take_refusal(const struct xmpp_request *request);
+/* Any stanza: does it show that its sender is there? */
+void pubsub_take_sign(const struct xmpp_request *request);
+
 #endif

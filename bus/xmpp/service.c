@@ -269,6 +269,9 @@ static void take_message(struct xmpp_request *request, int violation)
 	struct xylem_span type = xml_attribute(request->iq, "type");
 	bool endpoint = xylem_span_present(request->local);
 
+	if (xylem_span_is(type, "error") && !endpoint) {
+		pubsub_take_refusal(request);
+	}
 	if (offer_conversation(request) || xylem_span_is(type, "error") || xylem_span_is(type, "groupchat")) {
 		return;
 	}
@@ -326,6 +329,7 @@ static void on_stanza(void *context, const struct xml_node *stanza, int violatio
 	if (!make_request(service, stanza, &request)) {
 		return;
 	}
+	pubsub_take_sign(&request);
 	if (xml_is(stanza, NS_COMPONENT, "message")) {
 		take_message(&request, violation);
 	} else if (xml_is(stanza, NS_COMPONENT, "presence")) {

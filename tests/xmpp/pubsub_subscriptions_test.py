@@ -3,14 +3,17 @@
 
     pubsub_subscriptions_test.py XYLEMD prosody|ejabberd
 """
+import asyncio
+import contextlib
 import datetime
 import pathlib
+import sqlite3
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.xmpp import pubsub, stage  # noqa: E402
-from tests.xmpp.client import body  # noqa: E402
-from tests.xmpp.pubsub import BUS, EVENT, INFO, NS, fields, form  # noqa: E402
+from tests.xmpp.client import Client, body  # noqa: E402
+from tests.xmpp.pubsub import BUS, EVENT, INFO, NS, OWNER, fields, form  # noqa: E402
 
 
 class SubscriptionsTest(pubsub.Case):
@@ -133,6 +136,39 @@ class SubscriptionsTest(pubsub.Case):
         await self.ok(self.publish(self.alice, "last", "<item id='l3'><a xmlns='u'/></item>"))
         await self.told(self.carol, "last", "l3")
         self.assertEqual([m for m in self.carol.received if m.find("{urn:xmpp:delay}delay") is not None], [])
+
+    def refusing(self):
+        """Who is noted in the catalogue for not being reachable, with the condition."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.stage.folder}/data/catalogue.db?mode=ro", uri=True)) as found:
+            return dict(found.execute("SELECT jid, condition FROM subscriber_refusals"))
+
+    async def refuses(self, *wanted):
+        while set(self.refusing()) != set(wanted):
+            await asyncio.sleep(0.05)  # the pace of looking; the case has a deadline
+
+    async def test_308_an_error_is_noted_and_does_not_end_it(self):
+        ghost = "ghost@example.com"
+        await self.ok(self.create(self.alice, "haunted", access_model="open"))
+        await self.ok(self.set(self.alice, f"<subscriptions node='haunted'><subscription jid='{ghost}' "
+                               "subscription='subscribed'/></subscriptions>", OWNER))
+        await self.ok(self.subscribe(self.bob, "haunted"))
+        await self.ok(self.publish(self.alice, "haunted", "<item id='g1'><a xmlns='u'/></item>"))
+        await self.told(self.bob, "haunted", "g1")
+        await self.refuses(ghost)
+        stage.say(f"{ghost}: {self.refusing()[ghost]}")
+        await self.ok(self.publish(self.alice, "haunted", "<item id='g2'><a xmlns='u'/></item>"))
+        await self.told(self.bob, "haunted", "g2")
+        listed = await self.ok(self.get(self.alice, "<subscriptions node='haunted'/>", OWNER))
+        self.assertEqual({s.get("jid"): s.get("subscription") for s in listed.iter(f"{{{OWNER}}}subscription")},
+                         {ghost: "subscribed", self.bob.bare: "subscribed"})
+        # Somebody makes the account after all, and shows it.
+        self.stage.server.register("ghost", "pw")
+        client = await Client(self.stage.server, "ghost").login()
+        await client.iq("get", BUS, "<ping xmlns='urn:xmpp:ping'/>")
+        await self.refuses()
+        await self.ok(self.publish(self.alice, "haunted", "<item id='g3'><a xmlns='u'/></item>"))
+        await self.told(client, "haunted", "g3")
+        await client.logout()
 
 
 if __name__ == "__main__":
