@@ -19,10 +19,9 @@
 #include <connectors/xmpp_offers.h>
 #include <connectors/xmpp_published.h>
 #include <connectors/xmpp_room.h>
+#include <xmpp/body.h>
 
 #define ENDPOINT_MAGIC 0x656e6470U
-#define NS_ENCRYPTION "urn:xmpp:eme:0"
-#define NS_OMEMO "eu.siacs.conversations.axolotl"
 
 /* --- Who ---------------------------------------------------------------------- */
 
@@ -50,7 +49,8 @@ const char *const *endpoint_features(const struct endpoint *endpoint)
 static bool is_protocol(const struct xml_node *payload)
 {
 	struct xylem_span ns = payload->namespace;
-	static const char *const prefixes[] = { "jabber:", "http://jabber.org/", "urn:ietf:", "vcard-temp" };
+	static const char *const prefixes[] = { "jabber:", "http://jabber.org/",
+		"urn:ietf:", "urn:xmpp:", "vcard-temp" };
 
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		if (ns.n >= strlen(prefixes[i]) && memcmp(ns.at, prefixes[i], strlen(prefixes[i])) == 0) {
@@ -68,15 +68,11 @@ static bool is_data(const struct xml_node *stanza, const struct xml_node *conten
 		return false;
 	}
 	if (xml_is(stanza, NS_COMPONENT, "iq")) {
-		return xylem_span_is(type, "set") && !is_protocol(content);
+		/* `json` alone has no wrapper, as it should, but no other meaning either. */
+		return xylem_span_is(type, "set") &&
+		       (!is_protocol(content) || xml_is(content, NS_JSON, "json"));
 	}
 	return !xylem_span_present(type) || xylem_span_is(type, "chat") || xylem_span_is(type, "normal");
-}
-
-static bool is_encrypted(const struct xml_node *stanza)
-{
-	return xml_child(stanza, NS_ENCRYPTION, NULL) != NULL ||
-	       xml_child(stanza, NS_OMEMO, "encrypted") != NULL;
 }
 
 static void refuse(struct endpoint *endpoint, const struct xml_node *stanza, const char *type,
@@ -99,7 +95,7 @@ static void take(struct endpoint *endpoint, const struct xml_node *stanza, const
 
 	if (endpoint->source == NULL) {
 		refuse(endpoint, stanza, "cancel", "service-unavailable", "no route reads from this address");
-	} else if (is_encrypted(stanza)) {
+	} else if (body_is_encrypted(stanza)) {
 		refuse(endpoint, stanza, "modify", "not-acceptable",
 			"this address cannot read encrypted messages: turn encryption off here");
 	} else if (from != NULL) {

@@ -14,27 +14,10 @@
 #include <string.h>
 
 #include <xylem/log.h>
+#include <xmpp/body.h>
 #include <xmpp/payload.h>
 
 /* --- Reading ---------------------------------------------------------------- */
-
-/* Extensions of chat that are about the message and not its content. */
-static bool is_decoration(const struct xml_node *child)
-{
-	static const char *const namespaces[] = { NS_COMPONENT, NS_RECEIPTS, NS_SID, NS_DELAY, NS_REPLY,
-		NS_MUC_USER, "urn:xmpp:hints", "urn:xmpp:chat-markers:0", "urn:xmpp:message-correct:0",
-		"urn:xmpp:fallback:0", "urn:xmpp:occupant-id:0", "http://jabber.org/protocol/chatstates",
-		"http://jabber.org/protocol/nick", "http://jabber.org/protocol/xhtml-im",
-		"http://jabber.org/protocol/caps", "jabber:x:delay", "jabber:x:conference",
-		"urn:xmpp:carbons:2" };
-
-	for (size_t i = 0; i < sizeof(namespaces) / sizeof(namespaces[0]); i++) {
-		if (xml_is(child, namespaces[i], NULL)) {
-			return true;
-		}
-	}
-	return false;
-}
 
 const struct xml_node *intake_content(const struct xml_node *stanza)
 {
@@ -42,10 +25,11 @@ const struct xml_node *intake_content(const struct xml_node *stanza)
 	if (wrapper != NULL) {
 		return xml_child(wrapper, NULL, NULL);
 	}
-	const struct xml_node *body = xml_child(stanza, NS_COMPONENT, "body");
+	const struct xml_node *body = body_is_written(stanza) ? xml_child(stanza, NS_COMPONENT, "body")
+							      : NULL;
 	for (const struct xml_node *c = xml_child(stanza, NULL, NULL); body == NULL && c != NULL;
 		c = xml_next(c, NULL, NULL)) {
-		if (!is_decoration(c)) {
+		if (!body_is_decoration(c)) {
 			return c;
 		}
 	}
@@ -75,6 +59,7 @@ static int mark_all(struct endpoint *endpoint, const struct said *said, struct x
 		  mark(message, arena, "xmppthread",
 			  xml_text(xml_child(said->stanza, NS_COMPONENT, "thread"), arena)) &&
 		  mark(message, arena, "xmppreplaces", xml_attribute(corrected, "id")) &&
+		  mark(message, arena, "xmppanswers", body_answers(said->stanza)) &&
 		  mark(message, arena, "xmppkind", xylem_span_of(said->kind));
 	return ok ? 0 : -XYLEM_E_MEMORY;
 }
@@ -103,8 +88,8 @@ static int read_said(struct endpoint *endpoint, const struct said *said, struct 
 		.source = xylem_span_of(xylem_arena_format(arena, "xmpp:%s", said->source)) };
 	int error = said->content == NULL ? read_nothing(&defaults, arena, ret_message)
 		    : xml_is(said->content, NS_COMPONENT, "body")
-			    ? payload_read_text(
-				      xml_text(said->content, arena), &defaults, arena, ret_message, reason)
+			    ? payload_read_text(body_written(said->stanza, arena), &defaults, arena,
+				      ret_message, reason)
 			    : payload_read(said->content, &defaults, arena, ret_message, reason);
 	if (error != 0) {
 		return error;

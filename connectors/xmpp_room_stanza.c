@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include <xmpp/body.h>
+
 /* --- Its presence ------------------------------------------------------------------------ */
 
 static bool has_status(const struct xml_node *x, const char *code)
@@ -102,8 +104,8 @@ static void hand_in(struct room *room, const struct xml_node *stanza, struct xyl
 	const char *from = xylem_arena_text(endpoint->arena, xml_attribute(stanza, "from"));
 	const char *source = source_of(room, nick);
 
-	if (content == NULL || from == NULL || source == NULL) {
-		return; /* a new subject, a changed configuration */
+	if (content == NULL || from == NULL || source == NULL || body_is_encrypted(stanza)) {
+		return; /* a new subject, a changed configuration; what cannot be read */
 	}
 	pthread_mutex_lock(&endpoint->lock);
 	if (endpoint->source != NULL) {

@@ -20,6 +20,7 @@
 #include <base/clock.h>
 #include <xylem/log.h>
 #include <xmpp/access.h>
+#include <xmpp/body.h>
 #include <xmpp/endpoints.h>
 #include <xmpp/presence_body.h>
 #include <xmpp/pubsub.h>
@@ -236,11 +237,6 @@ static void answer_iq(struct xmpp_request *request)
 
 /* --- Messages and presence ------------------------------------------------ */
 
-static bool has_content(const struct xml_node *message)
-{
-	return xml_child(message, NULL, "body") != NULL;
-}
-
 /* Part of a conversation of the endpoint's own? */
 static bool offer_conversation(const struct xmpp_request *request)
 {
@@ -286,7 +282,7 @@ static void take_message(struct xmpp_request *request, int violation)
 		return;
 	}
 	/* Receipts, chat states and the like are not worth an answer. */
-	if (violation != 0 || has_content(request->iq)) {
+	if (violation != 0 || body_is_written(request->iq)) {
 		request_refuse(request,
 			request->entitled
 				? &(struct stanza_error){ "cancel", "service-unavailable",

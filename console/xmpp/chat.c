@@ -17,6 +17,7 @@
 #include <console/xmpp/answer.h>
 #include <console/xmpp/carry.h>
 #include <console/xmpp/words.h>
+#include <xmpp/body.h>
 
 #define LINE_MOST (size_t)(64 * 1024)
 
@@ -264,11 +265,6 @@ static const char *obstacle(const struct xml_node *message)
 	static const struct {
 		const char *namespace, *name, *why;
 	} rows[] = {
-		{ "urn:xmpp:eme:0", "encryption", encrypted },
-		{ "eu.siacs.conversations.axolotl", "encrypted", encrypted },
-		{ "urn:xmpp:omemo:2", "encrypted", encrypted },
-		{ "jabber:x:encrypted", "x", encrypted },
-		{ "urn:xmpp:openpgp:0", "openpgp", encrypted },
 		{ "urn:xmpp:message-correct:0", "replace",
 			"Nothing was done: a correction is not carried out. Write it as a new message." },
 		{ NS_DELAY, "delay",
@@ -280,6 +276,9 @@ static const char *obstacle(const struct xml_node *message)
 		{ "urn:xmpp:carbons:2", NULL, "Nothing was done: copies of messages are not carried out." },
 		{ "http://jabber.org/protocol/muc#user", "x", "Nothing was done: this came through a room." },
 	};
+	if (body_is_encrypted(message)) {
+		return encrypted;
+	}
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		/* The carbons' `private` is only a wish that there be no copies. */
 		const struct xml_node *found = xml_child(message, rows[i].namespace, rows[i].name);
@@ -317,10 +316,8 @@ static void answer_plainly(const struct xmpp_request *request, struct face *face
 	}
 }
 
-static char *text_of(const struct xmpp_request *request, const char *name)
+static char *text_copy(struct xylem_span text)
 {
-	const struct xml_node *node = xml_child(request->iq, NS_COMPONENT, name);
-	struct xylem_span text = node ? xml_text(node, request->arena) : XYLEM_SPAN_NONE;
 	return xylem_span_present(text) ? strndup(text.at, text.n) : NULL;
 }
 
@@ -332,8 +329,9 @@ static struct remark *remark_new(struct face *face, const struct xmpp_request *r
 	}
 	remark->face = face;
 	remark->work.run = run_remark;
-	remark->line = text_of(request, "body");
-	remark->thread = text_of(request, "thread");
+	remark->line = text_copy(body_written(request->iq, request->arena));
+	const struct xml_node *thread = xml_child(request->iq, NS_COMPONENT, "thread");
+	remark->thread = thread ? text_copy(xml_text(thread, request->arena)) : NULL;
 	memcpy(remark->bare, request->sender, sizeof(remark->bare));
 	snprintf(remark->local, sizeof(remark->local), "%.*s", (int)request->local.n,
 		request->local.at ? request->local.at : "");
@@ -346,10 +344,10 @@ static struct remark *remark_new(struct face *face, const struct xmpp_request *r
 void chat_take(void *context, const struct xmpp_request *request)
 {
 	struct face *face = context;
-	const struct xml_node *body = xml_child(request->iq, NS_COMPONENT, "body");
+	struct xylem_span body = body_written(request->iq, request->arena);
 	const char *why = obstacle(request->iq);
 	struct operation_caller caller;
-	if (!body && !why) {
+	if (!xylem_span_present(body) && !why) {
 		return; /* chat states, receipts, markers */
 	}
 	acknowledge(request);
@@ -357,7 +355,7 @@ void chat_take(void *context, const struct xmpp_request *request)
 	if (!why && caller.role == ROLE_NONE) {
 		why = "You may talk to this bus's connectors and topics, but are not one of its users.";
 	}
-	if (!why && xml_text(body, request->arena).n > LINE_MOST) {
+	if (!why && body.n > LINE_MOST) {
 		why = "that is too long for me";
 	}
 	if (why) {

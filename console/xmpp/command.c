@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include <console/noun.h>
 #include <console/xmpp/answer.h>
@@ -45,6 +46,8 @@ static const struct stanza_error malformed_action = { "modify", "bad-request", N
 static const struct stanza_error bad_action = { "modify", "bad-request", "not possible at this stage",
 	CONDITION("bad-action") };
 static const struct stanza_error bad_session = { "modify", "bad-request", NULL, CONDITION("bad-sessionid") };
+static const struct stanza_error bad_locale = { "modify", "bad-request", "the bus speaks English",
+	CONDITION("bad-locale") };
 static const struct stanza_error session_expired = { "cancel", "not-allowed", "begin the command again",
 	CONDITION("session-expired") };
 static const struct stanza_error forbidden = { "auth", "forbidden", NULL, NULL };
@@ -117,7 +120,8 @@ static void refuse_payload(struct exchange *exchange, const char *why)
 static void open_command(struct exchange *exchange, struct xylem_buffer *out, const char *status)
 {
 	stanza_result_open(out, &exchange->deferred->iq);
-	xylem_buffer_format(out, "<command xmlns='" NS_COMMANDS "' node='%s' sessionid='%s' status='%s'>",
+	xylem_buffer_format(out,
+		"<command xmlns='" NS_COMMANDS "' node='%s' sessionid='%s' status='%s' xml:lang='en'>",
 		exchange->operation->name, exchange->session->id, status);
 }
 
@@ -313,6 +317,22 @@ static bool read_action(struct xylem_span text, enum action *ret_action)
 	return false;
 }
 
+/*
+ * The language that the command itself asks for. What the stanza says is no
+ * demand: servers put the language of the client's stream there (RFC 6120,
+ * 8.1.5), and whoever reads German in his client still wants to operate the bus.
+ */
+static bool speaks(const struct xml_node *command)
+{
+	for (const struct xml_attribute *a = command->attributes; a; a = a->next) {
+		if (xylem_span_is(a->name, "lang") && xylem_span_is(a->prefix, "xml") && a->value.n > 0) {
+			bool english = a->value.n >= 2 && strncasecmp(a->value.at, "en", 2) == 0;
+			return english && (a->value.n == 2 || a->value.at[2] == '-');
+		}
+	}
+	return true;
+}
+
 static int read_form(const struct xmpp_request *request, struct exchange *exchange)
 {
 	const struct xml_node *form = xml_child(request->payload, NS_DATA, "x");
@@ -364,6 +384,9 @@ static const struct stanza_error *prepare(const struct xmpp_request *request, st
 	}
 	if (!read_action(xml_attribute(request->payload, "action"), &exchange->action)) {
 		return &malformed_action;
+	}
+	if (!speaks(request->payload)) {
+		return &bad_locale;
 	}
 	const struct stanza_error *error = take_session(request, exchange);
 	if (error) {

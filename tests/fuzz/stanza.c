@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as an XML stream: no fault, and each child of a stanza that was read
- * is written so that it reads again the same, wherever it is put.
+ * is written so that it reads again the same, wherever it is put. What was
+ * written in a message's body is some of it.
  */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include <xylem/error.h>
+#include <xmpp/body.h>
+#include <xmpp/stanza.h>
 #include <xmpp/stream.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -41,6 +44,21 @@ static void read_text(struct xylem_span text, const struct stream_events *events
 	stream_free(stream);
 }
 
+/* What was written is never more than the body, and is cut between characters. */
+static void check_body(const struct xml_node *stanza)
+{
+	struct xylem_arena *arena = xylem_arena_new(0);
+	size_t at;
+
+	assert(arena != NULL);
+	struct xylem_span written = body_written(stanza, arena);
+	assert(xylem_span_present(written) == body_is_written(stanza));
+	assert(!xylem_span_present(written) ||
+		(xml_check(written, &at) &&
+			written.n <= xml_text(xml_child(stanza, NS_COMPONENT, "body"), arena).n));
+	xylem_arena_free(arena);
+}
+
 static void check(void *context, const struct xml_node *stanza, int violation)
 {
 	static const struct stream_events again = { ignore, write_child, ignore_end };
@@ -53,6 +71,7 @@ static void check(void *context, const struct xml_node *stanza, int violation)
 	if (violation != 0 || child == NULL) {
 		return;
 	}
+	check_body(stanza);
 	xml_write(child, &first);
 	assert(xml_check(xylem_buffer_borrow(&first), &at));
 	xylem_buffer_text(&wrapped, HEADER "<iq xmlns='u:another'>");

@@ -316,6 +316,19 @@ class CommandsTest(Operated):
 
     # --- Clients -----------------------------------------------------------------------
 
+    async def test_23_languages(self):
+        """English is what there is: asked for or not, and where the stanza only says what the client's stream speaks."""
+        command = f"<command xmlns='{COMMANDS}' node='bus-status'{{}}/>"
+        for wanted in ("", " xml:lang='en'", " xml:lang='en-GB'", " xml:lang='EN'", " xml:lang=''"):
+            answer = Answer(await self.ops.iq("set", BUS, command.format(wanted)))
+            self.assertEqual(answer.status, "completed", wanted)
+            self.assertEqual(answer.element.get("{http://www.w3.org/XML/1998/namespace}lang"), "en")
+        for wanted in (" xml:lang='fr-ca'", " xml:lang='de'", " xml:lang='eng'", " xml:lang='e'"):
+            answer = Answer(await self.ops.iq("set", BUS, command.format(wanted)))
+            self.assertEqual(answer.condition, "modify/bad-request/bad-locale", wanted)
+        answer = Answer(await self.ops.iq("set", f"{BUS}' xml:lang='fr-ca", command.format("")))
+        self.assertEqual(answer.status, "completed")
+
     async def test_30_slixmpp(self):
         xmpp = self.ops.xmpp
         for plugin in ("xep_0030", "xep_0004", "xep_0050"):
