@@ -4,7 +4,8 @@
  *
  * A stanza is built in an arena that is reset for the next one. One that is too
  * large, too deep or has too many attributes is not built further: its top
- * element is kept, the rest is read over, and the owner can answer its sender.
+ * element is kept, the rest is read over, and the owner can answer its sender;
+ * a single tag that is too long is shortened on its way to expat (tag.c).
  * Only what no server passes on (a document that is not well-formed, a DTD, a
  * comment, an instruction) ends the stream.
  *
@@ -20,14 +21,18 @@
 #include <expat.h>
 
 #include <xmpp/stream.h>
+#include <xmpp/tag.h>
 
 #define STREAM_MAGIC 0x7374726dU
 #define SEPARATOR '\x01' /* no XML character, so no part of a name or namespace */
 #define PIECE ((size_t)16 * 1024)
-/* An unfinished tag may exceed the stanza's limit by this much, before it is given up. */
+/* An unfinished tag may exceed the stanza's limit by this much, before it is shortened (tag.c), */
 #define TAG_SLACK ((size_t)64 * 1024)
+/* and what is passed on of it by this much, before it is given up, or when so much of it has come: no server does that. */
+#define TAG_SHORT ((size_t)2 * 1024 * 1024)
+#define TAG_GIVEN_UP ((uint64_t)32 * 1024 * 1024)
 /* Elements open inside one another, while a stanza is read over: they cost expat memory. */
-#define DEPTH_GIVEN_UP 100000U
+#define DEPTH_GIVEN_UP 131072U
 /* A tree takes more than its text; beyond this factor it counts as too large. */
 #define TREE_FACTOR 16
 
@@ -50,6 +55,9 @@ struct stream {
 	unsigned depth; /* open elements, the stream's included */
 	int violation;
 	uint64_t fed, stanza_start, last_event;
+	struct tag tag;     /* the one that expat waits for, if there is one */
+	uint64_t shortened; /* bytes that have come of it since it is being shortened */
+	bool shortens;
 	int error;
 	const char *error_text;
 };
@@ -425,19 +433,63 @@ static int give_up(struct stream *stream, struct xylem_reason *reason)
 	return stream->error;
 }
 
-static int feed_piece(struct stream *stream, const char *at, size_t n, struct xylem_reason *reason)
+static int parse(struct stream *stream, struct xylem_span bytes, struct xylem_reason *reason)
 {
-	stream->fed += n;
-	if (XML_Parse(stream->parser, at, (int)n, XML_FALSE) != XML_STATUS_OK) {
+	stream->fed += bytes.n;
+	if (XML_Parse(stream->parser, bytes.at, (int)bytes.n, XML_FALSE) != XML_STATUS_OK) {
 		return give_up(stream, reason);
 	}
-	if (stream->fed - stream->last_event > stream->limit + TAG_SLACK) {
-		xylem_reason_set(reason, "XML stream, byte %llu: a tag of more than %zu bytes",
-			(unsigned long long)stream->last_event, stream->limit);
-		stream->error = -XYLEM_E_TOO_LARGE;
-		stream->error_text = "a tag beyond the limit";
-	}
+	return 0;
+}
+
+static int tag_too_long(struct stream *stream, struct xylem_reason *reason)
+{
+	xylem_reason_set(reason, "XML stream, byte %llu: a tag of more than %zu bytes",
+		(unsigned long long)stream->last_event, stream->limit);
+	stream->error = -XYLEM_E_TOO_LARGE;
+	stream->error_text = "a tag beyond the limit";
 	return stream->error;
+}
+
+static int feed_whole(struct stream *stream, struct xylem_span bytes, struct xylem_reason *reason)
+{
+	int error = parse(stream, bytes, reason);
+	uint64_t waiting = stream->fed - stream->last_event;
+	if (error != 0) {
+		return error;
+	}
+	if (waiting <= bytes.n) {
+		stream->tag = (struct tag){ 0 };
+		bytes = xylem_span(bytes.at + bytes.n - waiting, waiting);
+	}
+	tag_follow(&stream->tag, bytes);
+	if (waiting > stream->limit + TAG_SLACK) {
+		stream->shortens = tag_shorten(&stream->tag);
+		stream->shortened = 0;
+		return stream->shortens ? 0 : tag_too_long(stream, reason);
+	}
+	return 0;
+}
+
+static int feed_short(
+	struct stream *stream, struct xylem_span bytes, size_t *ret_used, struct xylem_reason *reason)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+	bool ended;
+
+	*ret_used = tag_pass(&stream->tag, bytes, &out, &ended);
+	if (xylem_buffer_failed(&out)) {
+		xylem_reason_set(reason, "XML stream: out of memory");
+		return stream->error = -XYLEM_E_MEMORY;
+	}
+	int error = out.n > 0 ? parse(stream, xylem_buffer_borrow(&out), reason) : 0;
+	stream->shortens = !ended;
+	stream->shortened += *ret_used;
+	if (error == 0 && (stream->shortened > TAG_GIVEN_UP ||
+				  stream->fed - stream->last_event > stream->limit + TAG_SHORT)) {
+		error = tag_too_long(stream, reason);
+	}
+	return error;
 }
 
 int stream_feed(struct stream *stream, struct xylem_span bytes, struct xylem_reason *reason)
@@ -446,9 +498,11 @@ int stream_feed(struct stream *stream, struct xylem_span bytes, struct xylem_rea
 		xylem_reason_set(reason, "XML stream: %s", stream->error_text);
 		return stream->error;
 	}
-	for (size_t at = 0; at < bytes.n; at += PIECE) {
-		size_t n = bytes.n - at < PIECE ? bytes.n - at : PIECE;
-		int error = feed_piece(stream, bytes.at + at, n, reason);
+	for (size_t at = 0, used; at < bytes.n; at += used) {
+		used = bytes.n - at < PIECE ? bytes.n - at : PIECE;
+		struct xylem_span piece = xylem_span(bytes.at + at, used);
+		int error = stream->shortens ? feed_short(stream, piece, &used, reason)
+					     : feed_whole(stream, piece, reason);
 		if (error != 0) {
 			return error;
 		}

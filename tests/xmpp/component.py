@@ -77,7 +77,7 @@ class Component:
     def send(self, text):
         self.socket.sendall(text.encode())
 
-    def answer(self, name, deadline=30):
+    def answer(self, name, deadline=90):
         with self.arrived:
             assert self.arrived.wait_for(lambda: name in self.answers, deadline), f"no answer to {name} ({self.failure})"
             return self.answers.pop(name)

@@ -149,7 +149,7 @@ class HostileFakeTest(unittest.TestCase):
         self.ends("<message from='alice@example.com' to='desk@bus.example.com'>" + "<a>" * 400000, "nested without end")
 
     def test_12_a_tag_without_end(self):
-        self.ends("<message from='alice@example.com' a='" + "x" * (LIMIT + 70000) * 2, "a tag of more than|beyond the limit")
+        self.ends("<message from='alice@example.com' a='" + "x" * (33 << 20), "a tag of more than|beyond the limit")
 
     def test_20_memory(self):
         """All of the above, over what the idle bus has."""

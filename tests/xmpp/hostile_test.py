@@ -263,6 +263,18 @@ routes:
                 self.assertEqual([i.get("id") for i in answer.iter(f"{{{PUBSUB}}}item")], [name])
         await self.link_stands()
 
+    async def test_15_quotes_in_an_attribute(self):
+        """A server writes each as six bytes, so that one tag is larger than a stanza may be: it costs its sender's stanza."""
+        for name, to in (("eve", f"desk@{BUS}"), ("eve", BUS), ("alice", f"desk@{BUS}")):  # strangers too
+            person = await Client(self.stage.server, name).login()
+            for count in (60000, 200000):
+                payload = f"<e xmlns='u:e' a=\"{chr(39) * count}\" b='1'/>"
+                person.send(f"<message to='{to}' id='a{count}' c=\"{chr(39) * 100}\">{payload}</message>")
+                answer = await person.iq("set", to, payload)
+                self.assertIn(condition(answer).split("/")[1], ("policy-violation", "service-unavailable", "forbidden"))
+                await self.link_stands()
+            await person.logout()
+
     async def test_20_memory(self):
         line, grown = self.memory.grown()
         stage.say(line)

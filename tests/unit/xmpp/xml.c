@@ -14,6 +14,7 @@
 	"<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams' " \
 	"id='1'>"
 #define LIMIT ((size_t)4096)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct seen {
 	struct xylem_buffer
@@ -254,15 +255,71 @@ static void a_deep_or_endless_stanza_costs_no_memory(void **state)
 	assert_int_equal(seen.stanzas, 2);
 	assert_int_equal(seen.violations, 1);
 	xylem_buffer_finish(&seen.text);
+}
 
-	/* One tag without end is more than anybody waits for. */
-	xylem_buffer_clear(&text);
-	xylem_buffer_text(&text, HEADER "<message a='");
-	for (int i = 0; i < 200000; i++) {
-		xylem_buffer_byte(&text, 'x');
+/* Tags of which %s is more than a parser should keep: however they come, one stanza is lost and nothing else. */
+static void a_tag_that_is_too_long_costs_one_stanza(void **state)
+{
+#define URI "urn:a-name-that-is-longer-than-what-is-kept-of-a-value:"
+	static const char *const tags[] = {
+		"<message from='a@b'><a b='%s'/></message>",
+		"<message from='a@b'><a b=\"%s\" >text<c/></a></message>",
+		"<message from='a@b' id='%s'/>",
+		"<message from='a@b' id='%s' c='/' d=\"'>\"><a>x</a></message>",
+		"<message from='a@b'><p:a b='%s' xmlns:p='u:p' c='1'><p:c p:d=''/></p:a></message>",
+		"<message from='a@b'><a b='%s' xmlns:p='" URI "1' xmlns:q='" URI
+		"2' p:c='' q:c=''/></message>",
+		"<message from='a@b'><p:a xmlns:q='%s1' xmlns:p='%s2' p:c='' q:c=''/></message>",
+		"<message from='a@b'><a b='%s' c='>&gt;&#x1F600;\xF0\x9F\x98\x80/>' "
+		"d='&lt;&lt;&lt;&lt;&lt;&lt;&lt;&lt;&lt;'/></message>",
+	};
+	static const char *const fillings[] = { "x", "&quot;", "&apos;", "&#10;", "\xC3\xA9",
+		"\xF0\x9F\x98\x80", "/>", "ab &lt;" };
+	static const size_t pieces[] = { 997, SIZE_MAX / 2 };
+	for (size_t i = 0; i < COUNT(tags) * COUNT(fillings) * COUNT(pieces); i++) {
+		const char *rest = tags[i % COUNT(tags)],
+			   *filling = fillings[i / COUNT(tags) % COUNT(fillings)];
+		XYLEM_BUFFER_SCOPED text = { 0 };
+		struct seen seen = { 0 };
+		xylem_buffer_text(&text, HEADER);
+		for (const char *place; (place = strstr(rest, "%s")) != NULL; rest = place + 2) {
+			xylem_buffer_append(&text, rest, (size_t)(place - rest));
+			for (size_t n = 0; n < LIMIT + 80000; n += strlen(filling)) {
+				xylem_buffer_text(&text, filling);
+			}
+		}
+		xylem_buffer_text(&text, rest);
+		xylem_buffer_text(&text, "<message from='a@b'/>");
+		size_t piece = pieces[i / COUNT(tags) / COUNT(fillings)];
+		if (read_in_pieces(&seen, text.bytes, text.n, piece) != 0 || seen.stanzas != 2 ||
+			seen.violations != 1) {
+			fail_msg("%s of %s in pieces of %zu: %d stanzas, %d too large", tags[i % COUNT(tags)],
+				filling, piece, seen.stanzas, seen.violations);
+		}
+		assert_string_equal(seen.from, "a@b");
+		xylem_buffer_finish(&seen.text);
 	}
-	assert_int_equal(read_in_pieces(&seen, text.bytes, text.n, 4096), -XYLEM_E_TOO_LARGE);
-	xylem_buffer_finish(&seen.text);
+}
+
+/* A tag without end is more than anybody waits for. */
+static void a_tag_without_end_ends_the_stream(void **state)
+{
+	static const struct {
+		const char *begin, *filling;
+		size_t n;
+	} rows[] = { { "<message a='", "x", (size_t)33 << 20 }, { "<a", "a", (size_t)3 << 20 },
+		{ "<a ", " ", (size_t)3 << 20 }, { "<a b='&#", "0", (size_t)3 << 20 } };
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		XYLEM_BUFFER_SCOPED text = { 0 };
+		struct seen seen = { 0 };
+		xylem_buffer_text(&text, HEADER);
+		xylem_buffer_text(&text, rows[i].begin);
+		for (size_t n = 0; n < rows[i].n; n++) {
+			xylem_buffer_byte(&text, rows[i].filling[0]);
+		}
+		assert_int_equal(read_in_pieces(&seen, text.bytes, text.n, 65536), -XYLEM_E_TOO_LARGE);
+		xylem_buffer_finish(&seen.text);
+	}
 }
 
 static void white_space_between_stanzas_is_no_stanza(void **state)
@@ -347,6 +404,8 @@ int main(void)
 		cmocka_unit_test(refuses_what_a_stream_must_not_have),
 		cmocka_unit_test(limits_cost_one_stanza_and_not_the_stream),
 		cmocka_unit_test(a_deep_or_endless_stanza_costs_no_memory),
+		cmocka_unit_test(a_tag_that_is_too_long_costs_one_stanza),
+		cmocka_unit_test(a_tag_without_end_ends_the_stream),
 		cmocka_unit_test(white_space_between_stanzas_is_no_stanza),
 		cmocka_unit_test(checks_characters),
 		cmocka_unit_test(repairs_what_a_person_reads),
