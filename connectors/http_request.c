@@ -231,7 +231,7 @@ void http_request_problem(struct http_request *request, int error, const char *f
 	struct xylem_reason detail;
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(detail.text, sizeof(detail.text), format, arguments);
+	xylem_reason_vset(&detail, format, arguments);
 	va_end(arguments);
 
 	const struct xylem_error_row *row = xylem_error_row(error);
@@ -247,7 +247,7 @@ void http_request_problem_status(
 	struct xylem_reason detail;
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(detail.text, sizeof(detail.text), format, arguments);
+	xylem_reason_vset(&detail, format, arguments);
 	va_end(arguments);
 	problem_write(request, status, name, name, detail.text);
 }

@@ -123,14 +123,12 @@ struct run {
 static int XYLEM_PRINTF(3, 4)
 	fail(struct xylem_step_result *result, const char *code, const char *format, ...)
 {
-	char text[sizeof(result->reason.text)];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	xylem_reason_vset(&result->reason, format, arguments);
 	va_end(arguments);
 	result->outcome = XYLEM_STEP_FAILED;
 	snprintf(result->code, sizeof(result->code), "%s", code);
-	xylem_reason_set(&result->reason, "%s", text);
 	return -XYLEM_E_UNPROCESSABLE;
 }
 

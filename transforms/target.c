@@ -66,14 +66,12 @@ void target_finish(struct target *target)
 
 void step_fail(struct xylem_step_result *result, const char *code, const char *format, ...)
 {
-	char text[sizeof(result->reason.text)];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	xylem_reason_vset(&result->reason, format, arguments);
 	va_end(arguments);
 	result->outcome = XYLEM_STEP_FAILED;
 	snprintf(result->code, sizeof(result->code), "%s", code);
-	xylem_reason_set(&result->reason, "%s", text);
 }
 
 bool target_data_is_json(const struct xylem_message *event, struct xylem_step_result *result)

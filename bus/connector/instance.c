@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <base/reason.h>
 #include <connector/instance.h>
 #include <metrics/metrics.h>
 #include <xylem/log.h>
@@ -212,7 +213,7 @@ void instance_health(struct instance *instance, bool up, const char *why)
 	bool changed = host->up != up;
 	host->up = up;
 	if (changed || !up) {
-		snprintf(host->why, sizeof(host->why), "%.255s", up ? "" : why);
+		reason_copy(host->why, sizeof(host->why), up ? "" : why);
 	}
 	pthread_mutex_unlock(&host->health_lock);
 	if (!changed) {
@@ -283,12 +284,12 @@ const char *xylem_host_folder(struct xylem_host *host)
 
 void xylem_host_health(struct xylem_host *host, bool up, const char *format, ...)
 {
-	char why[256] = "";
+	struct xylem_reason why = { "" };
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(why, sizeof(why), format, arguments);
+	xylem_reason_vset(&why, format, arguments);
 	va_end(arguments);
-	instance_health(instance_of(host), up, why);
+	instance_health(instance_of(host), up, why.text);
 }
 
 void xylem_host_ready(struct xylem_host *host)

@@ -78,6 +78,7 @@ void (*const contract_exports[])(void) = {
 	EXPORT(xylem_message_set_attribute),
 	EXPORT(xylem_message_write_json),
 	EXPORT(xylem_reason_set),
+	EXPORT(xylem_reason_vset),
 	EXPORT(xylem_result_fail),
 	EXPORT(xylem_secret_borrow),
 	EXPORT(xylem_source_held),

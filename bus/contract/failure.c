@@ -188,13 +188,10 @@ const char *xylem_failure_name(enum xylem_failure failure)
 void xylem_result_fail(
 	struct xylem_result *result, enum xylem_failure failure, const char *code, const char *format, ...)
 {
-	char text[sizeof(result->reason.text) + 4];
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	xylem_reason_vset(&result->reason, format, arguments);
 	va_end(arguments);
-
 	result->failure = failure;
 	snprintf(result->code, sizeof(result->code), "%s", code);
-	xylem_reason_set(&result->reason, "%s", text); /* cuts at a character */
 }

@@ -31,7 +31,7 @@ static void XYLEM_PRINTF(2, 3) complain(struct run *run, const char *format, ...
 	struct xylem_reason text;
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(text.text, sizeof(text.text), format, arguments);
+	xylem_reason_vset(&text, format, arguments);
 	va_end(arguments);
 	xylem_buffer_format(run->out, "%s%s\n", run->indent, text.text);
 	run->good = false;

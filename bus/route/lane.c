@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #include <base/clock.h>
+#include <base/reason.h>
 #include <base/thread.h>
 #include <route/lane_body.h>
 #include <xylem/log.h>
@@ -379,10 +380,12 @@ void lane_pause(struct lane *lane, const char *why)
 
 void lane_block(struct lane *lane, int64_t us, const char *format, ...)
 {
+	struct xylem_reason why;
 	va_list arguments;
 	va_start(arguments, format);
-	vsnprintf(lane->why, sizeof(lane->why), format, arguments);
+	xylem_reason_vset(&why, format, arguments);
 	va_end(arguments);
+	reason_copy(lane->why, sizeof(lane->why), why.text);
 	lane->blocked_until_us = clock_mono_us() + us;
 }
 
@@ -492,6 +495,6 @@ void lane_get_state(struct lane *lane, struct lane_state *ret_state)
 	snprintf(ret_state->name, sizeof(ret_state->name), "%s", lane->name);
 	memcpy(ret_state->route, lane->record.route, sizeof(ret_state->route));
 	memcpy(ret_state->destination, lane->record.destination, sizeof(ret_state->destination));
-	snprintf(ret_state->why, sizeof(ret_state->why), "%.255s", why_of(lane, condition));
+	reason_copy(ret_state->why, sizeof(ret_state->why), why_of(lane, condition));
 	pthread_mutex_unlock(&lane->lock);
 }

@@ -16,6 +16,7 @@
 #include <openssl/evp.h>
 
 #include <base/clock.h>
+#include <base/reason.h>
 #include <xylem/log.h>
 #include <xmpp/link_body.h>
 #include <xmpp/socket.h>
@@ -495,7 +496,7 @@ static void end_stream(struct link *link)
 	metric_set(link->up, 0);
 	link->state.since_us = was_up ? clock_wall_us() : link->state.since_us;
 	link->state.up = false;
-	snprintf(link->state.why, sizeof(link->state.why), "%.255s", link->why.text);
+	reason_copy(link->state.why, sizeof(link->state.why), link->why.text);
 	pthread_cond_broadcast(&link->room);
 	pthread_mutex_unlock(&link->lock);
 	requests_expire(link, 0, true);

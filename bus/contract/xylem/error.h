@@ -2,6 +2,7 @@
 #ifndef XYLEM_ERROR_H
 #define XYLEM_ERROR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include <xylem/visible.h>
@@ -64,13 +65,16 @@ XYLEM_PUBLIC int xylem_error_by_name(const char *name);
 
 /*
  * Why something failed, in words for a person: what, where and what to do.
- * Filled by the callee on failure, untouched on success. Always terminated;
- * a longer text is cut at a UTF-8 boundary and ends in "...".
+ * Filled by the callee on failure, untouched on success. Always terminated and
+ * UTF-8: a longer text is cut between characters and ends in "...", a character
+ * that the caller cut (%.40s) is left out, other bytes that are none become `?`.
  */
 struct xylem_reason {
 	char text[512];
 };
 
 XYLEM_PUBLIC void xylem_reason_set(struct xylem_reason *reason, const char *format, ...) XYLEM_PRINTF(2, 3);
+XYLEM_PUBLIC void xylem_reason_vset(struct xylem_reason *reason, const char *format, va_list arguments)
+	XYLEM_PRINTF(2, 0);
 
 #endif

@@ -42,6 +42,19 @@ static void reason_is_cut_between_characters(void **state)
 	xylem_reason_set(&reason, "%.3s!", reason.text);
 	assert_int_equal(strlen(reason.text), 4);
 	xylem_reason_set(NULL, "ignored");
+	/* What a caller's own limit cut, and what never was a character. */
+	static const struct {
+		const char *text, *said;
+	} rows[] = { { "ab\xc3\xa9", "abé!" }, { "abc\xc3\xa9", "abc!" }, { "ab\xe2\x82\xac", "ab!" },
+		{ "\xf0\x9f\x98\x80", "😀!" }, { "a\xf0\x9f\x98\x80", "a!" },
+		{ "\x80\xff"
+		  "a",
+			"??a!" },
+		{ "\xed\xa0\x80", "\?\?!" }, { "\xc3(", "(!" } };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		xylem_reason_set(&reason, "%.4s!", rows[i].text);
+		assert_string_equal(reason.text, rows[i].said);
+	}
 }
 
 static void buffer_grows_and_is_taken(void **state)
