@@ -47,21 +47,22 @@ static inline unsigned scan_equal(__m128i block, char c)
 }
 #endif
 
-/* First byte that a string does not simply hold: quote, backslash, control character, non-ASCII. */
+/* First byte that a string is not simply written with: quote, backslash, control character (DEL too), non-ASCII. */
 static inline const char *scan_plain(const char *at, const char *end)
 {
 #ifdef __SSE2__
 	for (; end - at >= 16; at += 16) {
 		__m128i block = scan_load(at);
-		/* Compared as signed bytes: below 0x20 are the controls and all with the high bit. */
-		unsigned special = (unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(block, _mm_set1_epi8(0x20))) |
+		/* One more, as signed bytes: below 0x21 are the controls, DEL and all with the high bit. */
+		__m128i more = _mm_add_epi8(block, _mm_set1_epi8(1));
+		unsigned special = (unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(more, _mm_set1_epi8(0x21))) |
 				   scan_equal(block, '"') | scan_equal(block, '\\');
 		if (special) {
 			return at + __builtin_ctz(special);
 		}
 	}
 #endif
-	while (at < end && (signed char)*at >= 0x20 && *at != '"' && *at != '\\') {
+	while (at < end && (signed char)*at >= 0x20 && *at != 0x7f && *at != '"' && *at != '\\') {
 		at++;
 	}
 	return at;

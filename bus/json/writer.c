@@ -36,7 +36,7 @@ static const char *write_special(struct xylem_buffer *out, const char *at, const
 		xylem_buffer_byte(out, *at);
 		return at + 1;
 	}
-	if ((unsigned char)*at < 0x20) {
+	if ((unsigned char)*at < 0x20 || *at == 0x7f) {
 		write_control(out, *at);
 		return at + 1;
 	}

@@ -202,7 +202,7 @@ static void strings_are_written(void **state)
 	} cases[] = {
 		{ TEXT(""), "\"\"" },
 		{ TEXT("a/b\"c\\d"), "\"a/b\\\"c\\\\d\"" },
-		{ TEXT("\b\f\n\r\t\0\x1f\x7f"), "\"\\b\\f\\n\\r\\t\\u0000\\u001f\x7f\"" },
+		{ TEXT("\b\f\n\r\t\0\x1f\x7f"), "\"\\b\\f\\n\\r\\t\\u0000\\u001f\\u007f\"" },
 		{ TEXT("\xf0\x9f\x8d\x8f\xe2\x80\xa8"), "\"\xf0\x9f\x8d\x8f\xe2\x80\xa8\"" },
 		{ TEXT("a\xff\xc3(\xed\xa0\x80"),
 			"\"a\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
