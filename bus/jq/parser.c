@@ -24,6 +24,9 @@ void *jq_parser_wrong(struct jq_parser *parser, const char *expected)
 		return jq_tree_fail(parser->tree, parser->source, jq_parser_here(parser),
 			"the program ends where %s is expected", expected);
 	}
+	while (text.at + text.n < parser->lexer.end && (text.at[text.n] & 0xc0) == 0x80) {
+		text.n++; /* a character beyond ASCII is no token: it is shown whole */
+	}
 	return jq_tree_fail(parser->tree, parser->source, jq_parser_here(parser),
 		"unexpected %.*s: %s is expected", (int)(text.n > 40 ? 40 : text.n), text.at, expected);
 }
