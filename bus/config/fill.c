@@ -64,6 +64,25 @@ bool option_is_short_form(const struct xylem_option *table, const struct tree_no
 				   option->type == XYLEM_OPTION_JSON);
 }
 
+bool option_is_bare_object(const struct xylem_option *table, const struct tree_node *value)
+{
+	const struct xylem_option *option = option_short(table);
+	if (!option || option->type != XYLEM_OPTION_EXPRESSION || value->kind != TREE_MAPPING) {
+		return false;
+	}
+	for (size_t i = 0; i < value->n; i++) {
+		struct nearest nearest;
+		nearest_init(&nearest, value->members[i].key->text);
+		for (const struct xylem_option *own = table; own->name; own++) {
+			nearest_offer(&nearest, own->name);
+		}
+		if (nearest.name) {
+			return false;
+		}
+	}
+	return value->n > 0;
+}
+
 static bool is_elsewhere(const struct fill *fill, const char *name)
 {
 	for (const char *const *at = fill->elsewhere; at && *at; at++) {

@@ -43,6 +43,8 @@ const struct xylem_option *option_short(const struct xylem_option *table);
  * without any name of the table where the short option takes mappings itself.
  */
 bool option_is_short_form(const struct xylem_option *table, const struct tree_node *value);
+/* Is it a program that begins with `{` and was not put into quotes? No name in it is one of the options, or nearly. */
+bool option_is_bare_object(const struct xylem_option *table, const struct tree_node *value);
 
 const char *option_type_name(enum xylem_option_type type); /* "duration", "secret", ... */
 

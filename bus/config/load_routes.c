@@ -176,6 +176,14 @@ static void transform_load(
 	fill.subject = subject;
 	fill.elsewhere = NULL;
 	digest_text(&work->part.digest, step->kind->name);
+	if (option_is_bare_object(step->kind->options, member->value)) {
+		report_error(work->loading->report, tree_place(member->value),
+			"%s is a mapping of YAML; a program that begins with `{` stands in quotes, as in "
+			"`%s: '{id: "
+			".data.id}'`",
+			subject, step->kind->name);
+		return;
+	}
 	void *options = loading_take(work->loading, step->kind->options_size);
 	int error = option_is_short_form(step->kind->options, member->value)
 			    ? config_fill_short(step->kind->options, options, member->value, &fill)
