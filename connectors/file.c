@@ -67,7 +67,9 @@ static int picks_init(struct follow_rules *rules, const struct options *options,
 	};
 	for (size_t i = 0; i < 3; i++) {
 		struct xylem_reason why = { "out of memory" };
-		int error = pick_init(rows[i].pick, rows[i].text, false, &why);
+		int error = rows[i].pick == &rules->pick_key
+				    ? pick_init_key(rows[i].pick, rows[i].text, false, &why)
+				    : pick_init(rows[i].pick, rows[i].text, false, &why);
 		if (error) {
 			xylem_reason_set(reason, "%s: %.400s", rows[i].name, why.text);
 			return error; /* the caller finishes what was made */

@@ -30,6 +30,15 @@ static int pick_pointer(struct pick *pick, const char *text, struct xylem_reason
 	return 0;
 }
 
+static int place_refuse(const char *text, struct xylem_reason *reason)
+{
+	xylem_reason_set(reason,
+		"\"%.100s\" would be a text, the same for every message; a place in the event is written "
+		"/data/customer",
+		text);
+	return -XYLEM_E_INVALID;
+}
+
 int pick_init(struct pick *pick, const char *text, bool has_headers, struct xylem_reason *reason)
 {
 	*pick = (struct pick){ .kind = PICK_NONE };
@@ -38,6 +47,9 @@ int pick_init(struct pick *pick, const char *text, bool has_headers, struct xyle
 	}
 	if (text[0] == '/') {
 		return pick_pointer(pick, text, reason);
+	}
+	if (text[0] == '.' || text[0] == '$') {
+		return place_refuse(text, reason);
 	}
 	pick->kind = PICK_TEXT;
 	pick->text = xylem_span_of(text);
@@ -54,6 +66,17 @@ int pick_init(struct pick *pick, const char *text, bool has_headers, struct xyle
 		return -XYLEM_E_INVALID;
 	}
 	return 0;
+}
+
+int pick_init_key(struct pick *pick, const char *text, bool has_headers, struct xylem_reason *reason)
+{
+	int error = pick_init(pick, text, has_headers, reason);
+	if (!error && pick->kind == PICK_TEXT &&
+		(strncmp(text, "data.", 5) == 0 || strncmp(text, "data/", 5) == 0)) {
+		pick->kind = PICK_NONE;
+		return place_refuse(text, reason);
+	}
+	return error;
 }
 
 void pick_finish(struct pick *pick)

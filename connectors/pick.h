@@ -28,6 +28,8 @@ typedef struct xylem_span (*pick_header)(const void *context, const char *name);
 
 /* `text` may be NULL: PICK_NONE. It must outlive the pick. -XYLEM_E_INVALID with what is wrong. */
 int pick_init(struct pick *pick, const char *text, bool has_headers, struct xylem_reason *reason);
+/* The same of an ordering key: a text that was meant as a place (`data.customer`) would be the key of every message. */
+int pick_init_key(struct pick *pick, const char *text, bool has_headers, struct xylem_reason *reason);
 void pick_finish(struct pick *pick);
 
 /*

@@ -77,7 +77,9 @@ static int picks_init(
 	};
 	for (size_t i = 0; i < 4; i++) {
 		struct xylem_reason why = { "out of memory" };
-		int error = pick_init(rows[i].pick, rows[i].text, true, &why);
+		int error = rows[i].pick == &rules->pick_key
+				    ? pick_init_key(rows[i].pick, rows[i].text, true, &why)
+				    : pick_init(rows[i].pick, rows[i].text, true, &why);
 		if (!error && i == 0 && rows[i].pick->kind == PICK_TEXT) {
 			xylem_reason_set(&why, "\"%s\" would be the id of every message", id);
 			error = -XYLEM_E_INVALID;

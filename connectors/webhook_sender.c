@@ -17,7 +17,7 @@ int webhook_sender_options(const struct webhook_options *options, struct xylem_r
 {
 	const char *missing = NULL;
 	if (options->verify != VERIFY_NONE && !options->secret) {
-		missing = "secret: this kind of `verify` needs one";
+		missing = "secret: this kind of `verify` needs one; write `secret: { file: PATH }`";
 	} else if (options->verify == VERIFY_NONE && options->secret) {
 		missing =
 			"secret: `verify: none` uses none; say how senders prove themselves, or take it out";

@@ -140,7 +140,9 @@ int bus_connector_probe(struct bus *bus, const char *name, int64_t timeout_us,
 	int error = instance_probe(instance, timeout_us, ret_result);
 	if (error == -XYLEM_E_UNSUPPORTED) {
 		xylem_reason_set(reason,
-			"a %s connector has no probe; its next delivery shows whether it is there",
+			instance_kind(instance)->flags & XYLEM_CONNECTOR_SINK
+				? "a %s connector has no probe; its next delivery shows whether it is there"
+				: "a %s connector has no probe: it is the other side that calls",
 			instance_kind(instance)->name);
 	}
 	instance_unref(instance);

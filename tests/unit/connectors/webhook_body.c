@@ -261,7 +261,8 @@ static void bodies_that_are_not_json(void **state)
 
 static void picks_that_are_none(void **state)
 {
-	static const char *const texts[] = { "", "/", "/subject/x", "/data/~2", "header:", NULL };
+	static const char *const texts[] = { "", "/", "/subject/x", "/data/~2", "header:", ".data.customer",
+		"$.customer", NULL };
 	for (size_t i = 0; texts[i]; i++) {
 		struct pick pick;
 		struct xylem_reason why = { "" };
@@ -273,6 +274,10 @@ static void picks_that_are_none(void **state)
 	}
 	struct pick pick;
 	assert_int_equal(pick_init(&pick, "header:X", false, &reason), -XYLEM_E_INVALID);
+	assert_int_equal(pick_init(&pick, "data.changed", false, &reason), 0);
+	assert_int_equal(pick_init_key(&pick, "data.customer", false, &reason), -XYLEM_E_INVALID);
+	assert_non_null(strstr(reason.text, "/data/customer"));
+	assert_int_equal(pick_init_key(&pick, "one", false, &reason), 0);
 }
 
 int main(void)
