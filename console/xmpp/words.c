@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <config/nearest.h>
 #include <console/noun.h>
 #include <console/xmpp/form.h>
 #include <console/xmpp/words.h>
@@ -292,10 +293,36 @@ void words_finish(struct words *words)
 	*words = (struct words){ 0 };
 }
 
-static int unknown(const struct tokens *tokens, struct xylem_reason *reason)
+static void offer_first(struct nearest *nearest, char word[32], const char *words)
 {
+	size_t distance = nearest->distance;
+	char first[32];
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(words, " "), words);
+	nearest_offer(nearest, first);
+	if (nearest->distance < distance) {
+		memcpy(word, first, sizeof(first));
+		nearest->name = word;
+	}
+}
+
+/* The word that was probably meant, of those that the sender may use here. */
+static int unknown(const struct tokens *tokens, const struct scope *scope, enum config_role role,
+	struct xylem_reason *reason)
+{
+	char wanted[65], word[32], hint[NEAREST_HINT_SIZE];
+	struct nearest nearest;
+	size_t n;
+	const struct operation *const *table = operations(&n);
+	snprintf(wanted, sizeof(wanted), "%.*s", (int)tokens->at[0].n, tokens->at[0].at);
+	nearest_init(&nearest, wanted);
+	for (size_t i = 0; i < n; i++) {
+		if (role >= table[i]->role && scope_has(scope, table[i])) {
+			offer_first(&nearest, word, table[i]->words);
+			offer_first(&nearest, word, table[i]->also ? table[i]->also : table[i]->words);
+		}
+	}
 	xylem_reason_set(
-		reason, "I do not know `%.*s` here. Write `help`.", (int)tokens->at[0].n, tokens->at[0].at);
+		reason, "I do not know `%s` here%s. Write `help`.", wanted, nearest_hint(&nearest, hint));
 	return -XYLEM_E_NOT_FOUND;
 }
 
@@ -324,7 +351,7 @@ int words_read(struct xylem_span line, const struct scope *scope, enum config_ro
 		return 0;
 	}
 	if (!words.operation) {
-		return unknown(&tokens, reason);
+		return unknown(&tokens, scope, role, reason);
 	}
 	words.arguments = json_object();
 	struct reading reading = { &tokens, scope, &words, reason };
