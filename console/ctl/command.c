@@ -4,6 +4,7 @@
  * built into this program and which a test holds to the table. So a new
  * operation is a new command without a line here.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,12 +157,32 @@ static void print_argument(const char *name, const json_t *schema, const char *d
 	free(text);
 }
 
+bool command_takes_cases(const struct command *command)
+{
+	return strcmp(command->id, "hospital-replay") == 0 || strcmp(command->id, "hospital-discard") == 0 ||
+	       strcmp(command->id, "hospital-restore") == 0;
+}
+
+/* What must be given, as words in their order; the version of a case is looked up. */
+static void print_required(const struct command *command)
+{
+	const char *name;
+	for (size_t i = 0; (name = command_required(command, i)); i++) {
+		for (const char *at = strcmp(name, "version") ? name : ""; *at; at++) {
+			printf("%s%c", at == name ? " " : "", toupper((unsigned char)*at));
+		}
+	}
+	if (command_takes_cases(command)) {
+		printf(" ... | --group G");
+	} else if (strcmp(command->id, "hospital-draft") == 0) {
+		printf(" [FILE|-]");
+	}
+}
+
 void command_usage(const struct command *command)
 {
 	printf("usage: xylemctl %s", command->words);
-	for (size_t i = 0; command_required(command, i); i++) {
-		printf(" %s", command_required(command, i));
-	}
+	print_required(command);
 	printf(" [--OPTION VALUE ...]\n\n%s\nNeeds the role %s. %s %s\n\n", command->summary, command->role,
 		command->method, command->path);
 	size_t i;

@@ -84,6 +84,8 @@ const struct command *command_match(int argc, char **argv, int *ret_words);
 const json_t *command_argument(const struct command *command, const char *name, const char **ret_in);
 /* The i-th argument that must be given, path first; NULL after the last. */
 const char *command_required(const struct command *command, size_t i);
+/* Does it change cases, one or many, or a group? */
+bool command_takes_cases(const struct command *command);
 void command_usage(const struct command *command);
 void command_list(void);
 

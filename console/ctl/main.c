@@ -166,16 +166,10 @@ static int run_plain(struct client *client, const struct ctl_options *options, c
 	return code;
 }
 
-static bool is_case_change(const struct command *command)
-{
-	return strcmp(command->id, "hospital-replay") == 0 || strcmp(command->id, "hospital-discard") == 0 ||
-	       strcmp(command->id, "hospital-restore") == 0;
-}
-
 static int run_command(struct client *client, const struct ctl_options *options,
 	const struct command *command, struct arguments *arguments)
 {
-	if (is_case_change(command)) {
+	if (command_takes_cases(command)) {
 		return ctl_cases(client, options, command, arguments);
 	}
 	if (strcmp(command->id, "hospital-draft") == 0) {
