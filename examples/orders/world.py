@@ -265,16 +265,15 @@ def show(title, counts, cases):
 
 
 def show_where(world):
-    ctl = f"xylemctl --url {world.url} --token-file {world.folder}/ops.token"
-    binary = world.build / "console/ctl"
+    ctl = f"{os.path.relpath(world.build / 'console/ctl/xylemctl')} --bus orders"
     print(f"""
-Look around (the binaries are in {binary} and {world.build / 'bus/main'}):
+Look around, from this folder and as this user:
   {ctl} status
   {ctl} hospital cases
   {ctl} hospital show 1
   {ctl} tail
   API      {world.url}/api/v1/bus     token in {world.folder}/ops.token
-  metrics  {world.url}/metrics
+  metrics  {world.url}/metrics        the same token
   XMPP     ops@{DOMAIN} on 127.0.0.1:{world.ports['client']} without TLS, password in {world.folder}/ops.password;
            the bus is {SERVICE}; the topic "orders" is there to subscribe to
   database psql -h 127.0.0.1 -p {world.ports['postgres']} -U test test
