@@ -39,8 +39,6 @@ void disco_describe(struct xmpp_service *service, struct xylem_span local, struc
 #define CAPS_NODE "urn:xylem:bus"
 void caps_write(struct xmpp_service *service, struct xylem_span local, struct xylem_buffer *out);
 bool caps_is_node(struct xylem_span node);
-/* XEP-0153 (vcard.c): <x/> for presence. */
-void vcard_write_picture(struct xylem_buffer *out);
 
 const struct xmpp_options *service_options(const struct xmpp_service *service);
 struct topics *service_topics(const struct xmpp_service *service);

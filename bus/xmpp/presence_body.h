@@ -78,6 +78,10 @@ void presence_told(struct address *address, int64_t now_us);
 /* presence_show.c */
 /* Is it a part: does it show something? */
 bool presence_shown(struct presence *presence, struct xylem_span local);
+/* What it shows; one that is no part: available. */
+enum presence_show presence_show_of(struct presence *presence, struct xylem_span local);
+/* XEP-0153 (vcard.c): <x/> for presence that shows this. */
+void vcard_write_picture(struct xylem_buffer *out, enum presence_show show);
 /* Seconds since its state changed; -1: it is no part. */
 int64_t presence_since_s(struct presence *presence, struct xylem_span local);
 /* Writes what the address shows now to `to`; one that is no part is `fallback`: available or not. */

@@ -156,6 +156,16 @@ bool presence_shown(struct presence *presence, struct xylem_span local)
 	return shown;
 }
 
+enum presence_show presence_show_of(struct presence *presence, struct xylem_span local)
+{
+	pthread_mutex_lock(&presence->lock);
+	const struct address *address = find(
+		presence, xylem_span_present(local) ? local : XYLEM_SPAN_LITERAL(""));
+	enum presence_show show = address != NULL && !address->hidden ? address->show : SHOW_AVAILABLE;
+	pthread_mutex_unlock(&presence->lock);
+	return show;
+}
+
 int64_t presence_since_s(struct presence *presence, struct xylem_span local)
 {
 	pthread_mutex_lock(&presence->lock);
@@ -230,7 +240,7 @@ void presence_write_state(
 	}
 	write_status(out, &copy);
 	caps_write(presence->service, xylem_span_of(local[0] != '\0' ? local : NULL), out);
-	vcard_write_picture(out);
+	vcard_write_picture(out, copy.show);
 	xylem_buffer_text(out, "</presence>");
 }
 

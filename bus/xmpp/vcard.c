@@ -4,20 +4,19 @@
  * a picture, which is what clients show of a contact (XEP-0153 names it in
  * presence).
  */
-#include <xmpp/feature.h>
+#include <xmpp/picture.h>
+#include <xmpp/presence_body.h>
 
 #define NS_VCARD "vcard-temp"
 
-/* A PNG of 32 by 32 points: vessels in a stem. */
-static const char picture[] =
-	"iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAgMAAAAOFJJnAAAACVBMVEUAAAAbazro9emM6os9AAAAAXRSTlMAQObY"
-	"ZgAAAGlJREFUeNqVkLsNwCAMRKFgBPbJCClw4xEYid5IMCVniAxKqlz1ZJ0/Z+e2PNE1gaCnsEpB4QZEhTQtLGry"
-	"xL0LTIG4VIHpgFxqA0TKLA1tBzSW/B/ec2zFd7sdZqeiDZDOOBbQIu8nLA0Wf0z6DJuMNgAAAABJRU5ErkJggg==";
-#define PICTURE_SHA1 "2854fbcd2262e7613335561e2b1027930f464a27"
-
-void vcard_write_picture(struct xylem_buffer *out)
+void vcard_write_picture(struct xylem_buffer *out, enum presence_show show)
 {
-	xylem_buffer_text(out, "<x xmlns='vcard-temp:x:update'><photo>" PICTURE_SHA1 "</photo></x>");
+	const struct picture *picture = picture_of(show);
+
+	if (picture != NULL) {
+		xylem_buffer_format(
+			out, "<x xmlns='vcard-temp:x:update'><photo>%s</photo></x>", picture->sha1);
+	}
 }
 
 static void write_name(const struct xmpp_request *request, struct xylem_buffer *out)
@@ -29,6 +28,17 @@ static void write_name(const struct xmpp_request *request, struct xylem_buffer *
 		xylem_buffer_text(out, " of ");
 	}
 	xml_escape_words(out, xylem_span_of(options->name));
+}
+
+static void write_photo(const struct xmpp_request *request, struct xylem_buffer *out)
+{
+	const struct picture *picture = picture_of(
+		presence_show_of(service_presence(request->service), request->local));
+
+	if (picture != NULL) {
+		xylem_buffer_format(out, "<PHOTO><TYPE>%s</TYPE><BINVAL>%s</BINVAL></PHOTO>", picture->type,
+			picture->base64);
+	}
 }
 
 static void answer(const struct xmpp_request *request)
@@ -46,8 +56,9 @@ static void answer(const struct xmpp_request *request)
 	xylem_buffer_text(&out, service_operated(request)
 					? "A message bus. Its presence is its health; write `help` to it."
 					: "A message bus. What is sent to this address becomes a message.");
-	xylem_buffer_format(
-		&out, "</DESC><PHOTO><TYPE>image/png</TYPE><BINVAL>%s</BINVAL></PHOTO></vCard>", picture);
+	xylem_buffer_text(&out, "</DESC>");
+	write_photo(request, &out);
+	xylem_buffer_text(&out, "</vCard>");
 	stanza_result_close(&out);
 	request_answer(request, &out);
 }

@@ -10,6 +10,7 @@ import pathlib
 import subprocess
 import sys
 import time
+import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.xmpp import stage  # noqa: E402
@@ -25,6 +26,17 @@ def shows(address, show=None, words=None):
         return (stanza.get("from").split("/")[0] == address and stanza.get("type") is None and show in (None, found)
                 and (words is None or words in stanza.findtext(CLIENT + "status", "")))
     return wanted
+
+
+def chunks(picture):
+    """Type and content of each chunk of a PNG, whose sums are right."""
+    at, found = 8, []
+    while at < len(picture):
+        n = int.from_bytes(picture[at:at + 4], "big")
+        found.append(picture[at + 4:at + 8 + n])
+        assert zlib.crc32(found[-1]) == int.from_bytes(picture[at + 8 + n:at + 12 + n], "big")
+        at += 12 + n
+    return found
 
 
 def typed(address, kind):
@@ -163,6 +175,27 @@ routes:
             self.assertLessEqual(len(told), most, told)
         self.ops.send(f"<presence type='probe' to='{quiet[0]}'/>")  # who asks is told them as they are
         await self.ops.presence(shows(quiet[0], words=f" {before + 1} delivered"))
+
+    async def test_17_the_picture_shows_the_state(self):
+        """In presence by its hash, in the card by its bytes: each state another, each a picture."""
+        address = f"route.desk@{BUS}"
+        self.ops.presences.clear()
+        self.api("lanes/desk/topic:orders/pause", {})
+        paused = await self.picture(await self.ops.presence(shows(address, "dnd")), address)
+        bus = await self.picture(await self.ops.presence(shows(BUS, "away", "desk/topic:orders paused")), BUS)
+        self.api("lanes/desk/topic:orders/resume", {})
+        well = await self.picture(await self.ops.presence(shows(address, "")), address)
+        self.assertEqual(len({paused, bus, well}), 3)
+        for other in (paused, bus):
+            self.assertEqual([a[:4] for a, b in zip(chunks(other), chunks(well)) if a != b], [b"PLTE"])
+
+    async def picture(self, presence, address):
+        """What the card has, of the hash that the presence has."""
+        card = (await self.ops.iq("get", address, "<vCard xmlns='vcard-temp'/>"))[0]
+        picture = base64.b64decode(card.findtext("{vcard-temp}PHOTO/{vcard-temp}BINVAL"))
+        self.assertEqual(presence.find("{vcard-temp:x:update}x/{vcard-temp:x:update}photo").text,
+                         hashlib.sha1(picture).hexdigest())
+        return picture
 
     # --- Changes of the configuration ----------------------------------------------------
 

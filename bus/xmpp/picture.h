@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef XMPP_PICTURE_H
+#define XMPP_PICTURE_H
+
+#include <xmpp/presence.h>
+
+/* What clients show beside the bus and its parts: vessels in a stem, in the colour of the state. */
+struct picture {
+	const char *type;   /* image/png */
+	const char *base64; /* RFC 4648, 4 */
+	const char *sha1;   /* of the bytes, hexadecimal: its name in presence (XEP-0153) */
+};
+/* Static; NULL without memory. Any thread. */
+const struct picture *picture_of(enum presence_show show);
+
+#endif
