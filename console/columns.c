@@ -43,7 +43,8 @@ static const struct column audit[] = { { "NUMBER", "number", COLUMN_NUMBER }, { 
 	{ "ARGUMENTS", "arguments", COLUMN_TEXT }, { NULL } };
 static const struct column hops[] = { { "LANE", "lane", COLUMN_TEXT }, { "OUTCOME", "outcome", COLUMN_STATE },
 	{ "ATTEMPTS", "attempts", COLUMN_NUMBER }, { "BEGUN", "begun", COLUMN_TIME },
-	{ "SETTLED", "settled", COLUMN_TIME }, { "THERE", "remote_handle", COLUMN_TEXT }, { NULL } };
+	{ "SETTLED", "settled", COLUMN_TIME }, { "THERE", "remote_handle", COLUMN_TEXT },
+	{ "BECAME", "diverted_to", COLUMN_TEXT }, { NULL } };
 
 /* Which member of an answer is a table, and how. */
 static const struct {

@@ -90,6 +90,9 @@ routes:
         _, second = self.stage.api(f"messages/{diverted['diverted_to']}")
         self.assertEqual((second["id"], second["parent"]), (first["id"], handles[0]))
         self.assertEqual([lane["lane"] for lane in second["lanes"]], ["duty/bob"])
+        _, routes = self.stage.api("routes")
+        duty = next(route for route in routes["routes"] if route["name"] == "duty")
+        self.assertEqual((duty["to"], duty["otherwise"]), (["carol"], {"carol": "bob"}))
         _, lane = self.stage.api("lanes/duty/carol")
         self.assertEqual((lane["diverted"], lane["discarded"]), (5, 0))
 
