@@ -50,6 +50,8 @@ WRITTEN = {
                 "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:sfs:0'><body/></fallback>", "\U0001f431"),
     "answer": ("<body>&gt; \u00e4\U0001f49a said\nfour</body><reply xmlns='urn:xmpp:reply:0' to='x@y' id='q7'/>"
                + QUOTE.format(n=10), "four"),
+    "corrected": ("<body>three and four</body><replace xmlns='urn:xmpp:message-correct:0' id='w-styled'/>",
+                  "three and four"),
     "spoiler": ("<spoiler xmlns='urn:xmpp:spoiler:0'/><body>five</body>", "five"),
     "two languages": ("<body xml:lang='en'>six</body><body xml:lang='de'>sechs</body>", "six"),
 }
@@ -122,14 +124,10 @@ routes:
             self.send(self.alice, BOT, inside, identifier=f"w-{name.replace(' ', '-')}")
             answer = await self.alice.message(lambda m: m.get("from", "").startswith(BOT) and body(m) is not None)
             self.assertEqual(body(answer), text, name)
-        answered = [m for m in self.journaled() if m["id"] == "w-answer"]
-        _, message = self.stage.api(f"messages/{answered[0]['handle']}")
-        self.assertIn({"name": "xmppanswers", "value": "q7"}, self.extensions(message))
-
-    @staticmethod
-    def extensions(message):
-        listed = message["extensions"]
-        return [{"name": k, "value": v} for k, v in listed.items()] if isinstance(listed, dict) else listed
+        handles = {m["id"]: m["handle"] for m in self.journaled()}
+        for name, attribute, value in (("w-answer", "xmppanswers", "q7"), ("w-corrected", "xmppreplaces", "w-styled")):
+            _, message = self.stage.api(f"messages/{handles[name]}")
+            self.assertEqual(message["extensions"][attribute], value)
 
     async def test_03_words_to_the_bus(self):
         """With what clients put around them."""

@@ -103,7 +103,10 @@ class SubscriptionsTest(pubsub.Case):
         for bad in (dict(deliver="perhaps"), dict(expire="soon"), dict(show_values="asleep"), dict(digest="1")):
             await self.refused(self.set(self.bob, options + f">{form('subscribe_options', **bad)}</options>"),
                                "modify/bad-request/invalid-options")
-        await self.ok(self.set(self.bob, options + f">{form('subscribe_options', deliver='0', include_body='1')}</options>"))
+        # Notifications are not gathered (0094): not offered, and only the option's `no` is true.
+        self.assertNotIn("digest", fields(await self.ok(self.get(self.bob, options + "/>"))))
+        await self.ok(self.set(self.bob, options + f">{form('subscribe_options', deliver='0', include_body='1', digest='0')}"
+                               "</options>"))
         found = fields(await self.ok(self.get(self.bob, options + "/>")))
         self.assertEqual((found["deliver"], found["include_body"]), ("0", "1"))
         await self.ok(self.publish(self.alice, "opt", "<item id='no'><a xmlns='u'/></item>"))

@@ -118,6 +118,9 @@ routes:
         handle = self.publish("say", "to all")
         self.assertEqual(body(await self.alice.message(self.said("ops", "bus"))), "to all")
         await self.delivered(handle)
+        # What cannot be read is not heard, whatever stands beside it for others.
+        self.alice.send(f"<message to='ops@{ROOMS}' type='groupchat' id='secret'><body>I sent you an encrypted message."
+                        "</body><encrypted xmlns='eu.siacs.conversations.axolotl'><header sid='1'/></encrypted></message>")
         self.say(self.alice, "ops", "hello bus")
         heard = await self.bob.message(lambda m: m.get("from", "").startswith(f"heard@{BUS}"))
         event = json.loads(heard.find("{urn:xylem:message:0}event")[0].text)
