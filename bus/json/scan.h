@@ -47,22 +47,52 @@ static inline unsigned scan_equal(__m128i block, char c)
 }
 #endif
 
+enum { SCAN_STEP = 16 };
+
+#ifdef __SSE2__
+/* As bits: which of the bytes a string is not simply written with. */
+static inline unsigned scan_special(const char *at)
+{
+	__m128i block = scan_load(at);
+	/* One more, as signed bytes: below 0x21 are the controls, DEL and all with the high bit. */
+	__m128i low = _mm_cmplt_epi8(_mm_add_epi8(block, _mm_set1_epi8(1)), _mm_set1_epi8(0x21));
+	__m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+	__m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, quote), slash));
+}
+#endif
+
+static inline bool scan_is_plain(char c)
+{
+	return (signed char)c >= 0x20 && c != 0x7f && c != '"' && c != '\\';
+}
+
+/* First byte of sixteen that a string is not simply written with, or behind them. */
+static inline const char *scan_step(const char *at)
+{
+#ifdef __SSE2__
+	return at + __builtin_ctz(scan_special(at) | 1u << SCAN_STEP);
+#else
+	const char *end = at + SCAN_STEP;
+	while (at < end && scan_is_plain(*at)) {
+		at++;
+	}
+	return at;
+#endif
+}
+
 /* First byte that a string is not simply written with: quote, backslash, control character (DEL too), non-ASCII. */
 static inline const char *scan_plain(const char *at, const char *end)
 {
 #ifdef __SSE2__
-	for (; end - at >= 16; at += 16) {
-		__m128i block = scan_load(at);
-		/* One more, as signed bytes: below 0x21 are the controls, DEL and all with the high bit. */
-		__m128i more = _mm_add_epi8(block, _mm_set1_epi8(1));
-		unsigned special = (unsigned)_mm_movemask_epi8(_mm_cmplt_epi8(more, _mm_set1_epi8(0x21))) |
-				   scan_equal(block, '"') | scan_equal(block, '\\');
+	for (; end - at >= SCAN_STEP; at += SCAN_STEP) {
+		unsigned special = scan_special(at);
 		if (special) {
 			return at + __builtin_ctz(special);
 		}
 	}
 #endif
-	while (at < end && (signed char)*at >= 0x20 && *at != 0x7f && *at != '"' && *at != '\\') {
+	while (at < end && scan_is_plain(*at)) {
 		at++;
 	}
 	return at;

@@ -3,12 +3,15 @@
  * Any bytes as JSON text. Not valid: every walk still ends and stays inside.
  * Valid: each value found is valid by itself, numbers and strings read, and
  * setting and removing through a pointer to it gives valid text again, in
- * which get finds what was set and no longer finds what was removed.
+ * which get finds what was set and no longer finds what was removed. What the
+ * check notes of places is what a walk finds.
  */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <json/index.h>
 #include <json/number.h>
 #include <json/order.h>
 #include <json/pointer.h>
@@ -147,10 +150,44 @@ static void astray_try(struct xylem_span text, struct xylem_arena *arena)
 	}
 }
 
+static void container_try(struct xylem_span text, const struct json_entry *container)
+{
+	struct xylem_json_iterator iterator;
+	const struct json_entry *entry = container + 1, *end = json_entry_next(container);
+	xylem_json_iterate(&iterator, xylem_span(text.at + container->at, container->n));
+	while (xylem_json_next(&iterator)) {
+		assert(entry < end && text.at + entry->at == iterator.value.at &&
+			entry->n == iterator.value.n);
+		assert(json_entry_type(entry) == xylem_json_type(iterator.value));
+		assert(!iterator.object || iterator.name.at + 1 == text.at + entry->at - entry->name_back);
+		assert(!iterator.object || entry->name_n == JSON_NAME_ESCAPED ||
+			entry->name_n + 2u == iterator.name.n);
+		entry = json_entry_next(entry);
+	}
+	assert(entry == end);
+}
+
+/* Both checks agree, and the notes with a walk. */
+static void index_try(struct xylem_span text)
+{
+	struct json_entry *entries = malloc(json_index_most(text.n) * sizeof(*entries));
+	struct xylem_reason reason = { "" }, other = { "" };
+	size_t count = 0, offset;
+	int error = json_check_indexed(text, XYLEM_JSON_DEPTH, entries, &count, &reason);
+	assert(error == xylem_json_check(text, &offset, &other) && strcmp(reason.text, other.text) == 0);
+	for (size_t i = 0; error == 0 && i < count; i++) {
+		if (json_entry_type(&entries[i]) >= XYLEM_JSON_ARRAY) {
+			container_try(text, &entries[i]);
+		}
+	}
+	free(entries);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	struct xylem_span text = xylem_span((const char *)bytes, n);
 	struct xylem_arena *arena = xylem_arena_new(0);
+	index_try(text);
 	if (xylem_json_check(text, NULL, NULL) == 0) {
 		walk_try(text, arena);
 	} else {
