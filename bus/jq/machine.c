@@ -13,6 +13,7 @@
 #include "message/base64.h"
 
 #include "jq/evaluate.h"
+#include "jq/index.h"
 #include "jq/write.h"
 
 struct jq_machine *jq_machine_new(const struct jq_program *program)
@@ -79,6 +80,7 @@ void jq_machine_begin(struct jq_machine *machine, int64_t now_us)
 	machine->exit_status = 0;
 	machine->now_us = now_us;
 	machine->payload = XYLEM_SPAN_NONE;
+	machine->index = (struct jq_index){ .n = 0 };
 	machine->written = 0;
 	machine->cell_count = machine->cell_room = 0;
 	machine->dead_arrays = NULL;
@@ -232,7 +234,8 @@ int jq_machine_run(struct jq_machine *machine, struct jq_value input, jq_result 
 struct jq_value jq_value_parse(struct jq_machine *machine, struct xylem_span text, bool copy)
 {
 	struct xylem_reason reason;
-	int error = xylem_json_check(text, NULL, &reason);
+	int error = copy ? xylem_json_check(text, NULL, &reason)
+			 : jq_index_check(machine, text, XYLEM_JSON_DEPTH, &reason);
 	if (error < 0) {
 		return jq_fail(machine, "%s", reason.text);
 	}
@@ -263,7 +266,7 @@ static struct jq_value data_value(struct jq_machine *machine, const struct xylem
 			machine->payload = message->data;
 			return jq_value_json(message->data);
 		}
-		int error = json_check_within(message->data, XYLEM_JSON_DEPTH - 1, NULL, reason);
+		int error = jq_index_check(machine, message->data, XYLEM_JSON_DEPTH - 1, reason);
 		return error < 0 ? jq_simple(JQ_NONE) : jq_value_json(message->data);
 	}
 	if (utf8_valid(message->data)) {

@@ -38,7 +38,17 @@ struct jq_known {
 	uint64_t run; /* that it belongs to */
 	struct jq_member *members;
 	uint32_t n, room;
+	uint32_t asked; /* how often, where the text has an index */
 	struct jq_object *object;
+};
+
+/* A text and the places of its values: index.h. */
+struct json_entry;
+struct jq_index {
+	const char *begin;
+	size_t n;
+	const struct json_entry *entries; /* NULL: none */
+	uint32_t count;
 };
 
 /* A variable or an argument: see evaluate.h. */
@@ -94,6 +104,7 @@ struct jq_machine {
 	struct jq_cell_chunk **cell_chunks; /* JQ_CELL_CHUNKS places */
 	uint32_t cell_count, cell_room;     /* used, and in chunks */
 
+	struct jq_index index;
 	struct jq_known known[JQ_KNOWN];
 	uint64_t run; /* counted */
 	struct jq_array *dead_arrays;
@@ -108,6 +119,8 @@ struct jq_machine {
 	bool on_stack;
 };
 
+/* Of what was just taken only the first `used` bytes are needed. */
+void jq_take_less(struct jq_machine *machine, void *piece, size_t n, size_t used);
 void jq_memory_reset(struct jq_memory *memory);
 void jq_memory_free(struct jq_memory *memory);
 

@@ -74,6 +74,14 @@ void *jq_take(struct jq_machine *machine, size_t n)
 	return taken;
 }
 
+void jq_take_less(struct jq_machine *machine, void *piece, size_t n, size_t used)
+{
+	char *at = piece;
+	if (at + ((size_t)1 << class_of(n)) == machine->memory.at) {
+		machine->memory.at = at + ((used + 15) & ~(size_t)15);
+	}
+}
+
 void jq_give(struct jq_machine *machine, void *piece, size_t n)
 {
 	if (piece) {

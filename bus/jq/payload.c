@@ -14,7 +14,7 @@
  * depth the parser bounds.
  */
 #include "jq/evaluate.h"
-#include "json/check.h"
+#include "jq/index.h"
 #include "message/attribute.h"
 
 static bool is_event(const struct jq_node *node)
@@ -63,7 +63,7 @@ static bool payload_check(struct jq_machine *machine)
 	if (!xylem_span_present(machine->payload)) {
 		return true;
 	}
-	if (json_check_within(machine->payload, XYLEM_JSON_DEPTH - 1, NULL, &machine->payload_reason) < 0) {
+	if (jq_index_check(machine, machine->payload, XYLEM_JSON_DEPTH - 1, &machine->payload_reason) < 0) {
 		machine->callback = -XYLEM_E_INVALID;
 		return false;
 	}

@@ -5,13 +5,15 @@
  *
  * Of several members of one name the last counts, at the place of the first.
  * So a member is known only at the end of its object; an object that is asked a
- * second time is made, and further questions are answered from there.
+ * second time is made, and further questions are answered from there. Where the
+ * text has an index (index.h), nothing is scanned: its members are gone
+ * through by their entries.
  */
 #include "json/scan.h"
 #include "json/string.h"
 #include "json/utf8.h"
 
-#include "jq/machine.h"
+#include "jq/index.h"
 #include "jq/text.h"
 
 static struct jq_value span_value(enum jq_kind kind, const char *at, const char *end)
@@ -59,10 +61,17 @@ struct jq_value jq_text_value(const char *at, const char *end, const char **ret_
 	}
 }
 
+/* All of it is one value: nothing to look for. */
 struct jq_value jq_text_span(struct xylem_span span)
 {
-	const char *stop;
-	return span.n ? jq_text_value(span.at, span.at + span.n, &stop) : jq_simple(JQ_NULL);
+	const char *stop, *end = span.at + span.n;
+	if (span.n == 0) {
+		return jq_simple(JQ_NULL);
+	}
+	if (*span.at == '{' || *span.at == '[') {
+		return span_value(*span.at == '{' ? JQ_OBJECT_RAW : JQ_ARRAY_RAW, span.at, end);
+	}
+	return jq_text_value(span.at, end, &stop);
 }
 
 struct jq_value jq_value_json(struct xylem_span json)
@@ -115,11 +124,16 @@ static struct jq_value member_scan(struct jq_value object, struct xylem_span nam
 	return found;
 }
 
+static struct jq_known *known_place(struct jq_machine *machine, const char *at)
+{
+	size_t hash = (size_t)((uintptr_t)at * 0x9e3779b97f4a7c15u >> 40);
+	return &machine->known[hash % JQ_KNOWN];
+}
+
 /* The place of an object; what was there of another object or run is gone. */
 static struct jq_known *known_find(struct jq_machine *machine, const char *at)
 {
-	size_t hash = (size_t)((uintptr_t)at * 0x9e3779b97f4a7c15u >> 40);
-	struct jq_known *known = &machine->known[hash % JQ_KNOWN];
+	struct jq_known *known = known_place(machine, at);
 	if (known->at != at || known->run != machine->run) {
 		if (known->run == machine->run) {
 			/* Nobody holds them: members are borrowed from the text. */
@@ -178,8 +192,43 @@ static struct jq_value member_noted(const struct jq_known *known, struct xylem_s
 	return jq_simple(JQ_NONE);
 }
 
+enum { MEMBERS_FEW = 16 };
+
+/* Whoever asks for more than an eighth of many members has them made, and found by their hashes. */
+static __attribute__((noinline)) void many_members(
+	struct jq_machine *machine, struct jq_value object, size_t members)
+{
+	struct jq_known *known = known_find(machine, object.at);
+	known->at = object.at;
+	if (!known->object && ++known->asked > members / 8) {
+		known_object(machine, object);
+	}
+	machine->fuel -= (int64_t)(members / 16);
+}
+
+static inline struct jq_value entry_member(struct jq_machine *machine, struct jq_value object,
+	const struct json_entry *entry, struct xylem_span name)
+{
+	size_t members;
+	struct jq_known *known = known_place(machine, object.at);
+	if (json_entry_span(entry) > MEMBERS_FEW && known->at == object.at && known->run == machine->run &&
+		known->object) {
+		struct jq_value *place = jq_object_place(known->object, name);
+		return place ? *place : jq_simple(JQ_NONE);
+	}
+	struct jq_value found = jq_entry_member(&machine->index, entry, name, &members);
+	if (members > MEMBERS_FEW) {
+		many_members(machine, object, members);
+	}
+	return found;
+}
+
 struct jq_value jq_text_member(struct jq_machine *machine, struct jq_value object, struct xylem_span name)
 {
+	const struct json_entry *entry = jq_entry_of(machine, object);
+	if (entry) {
+		return entry_member(machine, object, entry, name);
+	}
 	struct jq_known *known = known_find(machine, object.at);
 	if (known->members) {
 		return member_noted(known, name);
@@ -213,8 +262,14 @@ struct jq_walk jq_walk_over(struct jq_machine *machine, struct jq_value containe
 		walk.object = known_object(machine, container);
 		break;
 	case JQ_ARRAY_RAW:
-		walk.text.at = container.at + 1;
-		walk.text.end = container.at + container.n;
+		walk.entry = jq_entry_of(machine, container);
+		if (walk.entry) {
+			walk.places = &machine->index;
+			walk.entry_end = json_entry_next(walk.entry++);
+		} else {
+			walk.at = container.at + 1;
+			walk.end = container.at + container.n;
+		}
 		break;
 	default:
 		break;
@@ -224,18 +279,37 @@ struct jq_walk jq_walk_over(struct jq_machine *machine, struct jq_value containe
 
 static bool walk_text(struct jq_walk *walk)
 {
-	const char *at = walk->text.at ? next_read(walk->text.at, walk->text.end) : NULL;
+	const char *at = walk->at ? next_read(walk->at, walk->end) : NULL;
 	if (!at) {
-		walk->text.at = NULL;
+		walk->at = NULL;
 		return false;
 	}
-	walk->value = jq_text_value(at, walk->text.end, &walk->text.at);
+	walk->value = jq_text_value(at, walk->end, &walk->at);
 	walk->key = jq_int((int64_t)walk->index++);
+	return true;
+}
+
+static bool walk_members(struct jq_walk *walk)
+{
+	if (walk->index >= walk->object->n) {
+		return false;
+	}
+	walk->key = walk->object->members[walk->index].key;
+	walk->value = walk->object->members[walk->index++].value;
 	return true;
 }
 
 bool jq_walk_next(struct jq_walk *walk)
 {
+	if (walk->places) {
+		if (walk->entry == walk->entry_end) {
+			return false;
+		}
+		walk->value = jq_entry_value(walk->places, walk->entry);
+		walk->entry = json_entry_next(walk->entry);
+		walk->key = jq_int((int64_t)walk->index++);
+		return true;
+	}
 	if (walk->array) {
 		if (walk->index >= walk->array->n) {
 			return false;
@@ -244,21 +318,32 @@ bool jq_walk_next(struct jq_walk *walk)
 		walk->key = jq_int((int64_t)walk->index++);
 		return true;
 	}
-	if (walk->object) {
-		if (walk->index >= walk->object->n) {
-			return false;
-		}
-		walk->key = walk->object->members[walk->index].key;
-		walk->value = walk->object->members[walk->index++].value;
-		return true;
-	}
-	return walk_text(walk);
+	return walk->object ? walk_members(walk) : walk_text(walk);
 }
 
 /* --- Making -------------------------------------------------------------------- */
 
+/* The same of text whose values are known. */
+static struct jq_value entries_made(
+	struct jq_machine *machine, const struct jq_index *index, const struct json_entry *object)
+{
+	const struct json_entry *end = json_entry_next(object), *entry = object + 1;
+	struct jq_value made = jq_object(machine, 0);
+	size_t count = 0;
+	for (; !jq_is_none(made) && entry < end; entry = json_entry_next(entry)) {
+		made = jq_object_set(
+			machine, made, jq_entry_name(index, entry), jq_entry_value(index, entry));
+		count++;
+	}
+	return jq_spend(machine, count) ? made : jq_simple(JQ_NONE);
+}
+
 struct jq_value jq_object_made(struct jq_machine *machine, struct jq_value text)
 {
+	const struct json_entry *entry = jq_entry_of(machine, text);
+	if (entry) {
+		return entries_made(machine, &machine->index, entry);
+	}
 	struct jq_value made = jq_object(machine, 0), key, value;
 	const char *at = text.at + 1, *end = text.at + text.n;
 	size_t count = 0;
@@ -310,9 +395,13 @@ struct jq_value jq_owned(struct jq_machine *machine, struct jq_value value)
 	}
 }
 
-static size_t raw_count(struct jq_value array)
+static size_t raw_count(struct jq_machine *machine, struct jq_value array)
 {
-	struct jq_walk walk = jq_walk_over(NULL, array);
+	const struct json_entry *entry = jq_entry_of(machine, array);
+	if (entry) {
+		return jq_entry_count(entry);
+	}
+	struct jq_walk walk = jq_walk_over(machine, array);
 	while (jq_walk_next(&walk)) {
 	}
 	return walk.index;
@@ -330,7 +419,7 @@ size_t jq_count(struct jq_machine *machine, struct jq_value value)
 		return value.array->n;
 	case JQ_ARRAY_RAW:
 		jq_spend(machine, value.n / 64);
-		return raw_count(value);
+		return raw_count(machine, value);
 	case JQ_OBJECT:
 		return value.object->n;
 	case JQ_OBJECT_RAW:

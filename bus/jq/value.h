@@ -48,8 +48,8 @@ enum {
 struct jq_value {
 	uint8_t kind;
 	uint8_t flags;
-	uint16_t spare;
-	uint32_t n; /* bytes of text (STRING and the raw kinds) */
+	uint16_t spare; /* of text with an index: index.h */
+	uint32_t n;     /* bytes of text (STRING and the raw kinds) */
 	union {
 		const char *at;
 		int64_t integer;
@@ -120,7 +120,10 @@ struct jq_value jq_string_room(struct jq_machine *machine, size_t n, char **ret_
 struct jq_value jq_string_append(struct jq_machine *machine, struct jq_value string, struct xylem_span bytes);
 /* Valid JSON text, trimmed or not, borrowed until the run ends. */
 struct jq_value jq_value_json(struct xylem_span json);
-/* Text that is checked first, copied if `copy`. NONE with an error raised: what is wrong, as `fromjson` says it. */
+/*
+ * Text that is checked first, copied if `copy`, else borrowed until the run ends: the first such text of a
+ * run is not scanned again where the program looks into it. NONE with an error raised: what is wrong, as `fromjson` says it.
+ */
 struct jq_value jq_value_parse(struct jq_machine *machine, struct xylem_span text, bool copy);
 
 /* --- Counting ---------------------------------------------------------------- */
@@ -181,11 +184,15 @@ struct jq_value jq_object_get(struct jq_machine *machine, struct jq_value object
  *     struct jq_walk walk = jq_walk_over(machine, container);
  *     while (jq_walk_next(&walk)) { ... walk.key, walk.value ... }
  */
+struct jq_index;
+struct json_entry;
 struct jq_walk {
 	struct jq_value key, value;
 	const struct jq_array *array;
 	const struct jq_object *object;
-	struct xylem_json_iterator text;
+	const struct jq_index *places; /* of a text that has one: */
+	const struct json_entry *entry, *entry_end;
+	const char *at, *end; /* of another text */
 	size_t index;
 };
 struct jq_walk jq_walk_over(struct jq_machine *machine, struct jq_value container);

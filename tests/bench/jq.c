@@ -43,8 +43,8 @@ static size_t run(void *pointer, const char *document, size_t n)
 	struct xylem_span input = xylem_span(document, n);
 	xylem_buffer_clear(&compiled->out);
 	jq_machine_begin(compiled->machine, 0);
-	if (xylem_json_check(input, NULL, &reason) < 0 ||
-		jq_machine_run(compiled->machine, jq_value_json(input), result, compiled, &reason) < 0) {
+	struct jq_value value = jq_value_parse(compiled->machine, input, false);
+	if (jq_machine_run(compiled->machine, value, result, compiled, &reason) < 0) {
 		fprintf(stderr, "%s\n", reason.text);
 		exit(1);
 	}

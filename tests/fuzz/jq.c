@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The jq language: a program, a zero byte, an input. What compiles runs under
- * small limits; each result is written and must be valid JSON again.
+ * small limits; each result is written and must be valid JSON again, and the same
+ * from an input that is looked at by an index as from one that is scanned.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,29 +12,56 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
+struct results {
+	const struct jq_form *form;
+	struct xylem_buffer out;
+	int error;
+};
+
 static int result_take(void *context, struct jq_machine *machine, struct jq_value value)
 {
-	XYLEM_BUFFER_SCOPED out = { 0 };
+	struct results *results = context;
 	struct xylem_reason reason;
-	const struct jq_form *form = context;
-	if (jq_result_write(machine, value, form, &out, &reason) < 0) {
-		return -1;
+	size_t before = results->out.n;
+	if (jq_result_write(machine, value, results->form, &results->out, &reason) < 0) {
+		return -XYLEM_E_LIMIT;
 	}
-	struct xylem_span json = xylem_buffer_borrow(&out);
+	struct xylem_span json = xylem_span(results->out.bytes + before, results->out.n - before);
 	if (!jq_is_deeper(value, json, XYLEM_JSON_DEPTH) && xylem_json_check(json, NULL, &reason) < 0) {
 		abort();
 	}
 	return 0;
 }
 
+static struct results run_once(
+	struct jq_machine *machine, struct xylem_span input, const struct jq_form *form, bool copy)
+{
+	struct results results = { .form = form };
+	struct xylem_reason reason;
+	jq_machine_begin(machine, 1795339800125000);
+	struct jq_value value = jq_value_parse(machine, input, copy);
+	results.error = jq_machine_run(machine, value, result_take, &results, &reason);
+	if (results.error == -XYLEM_E_UNPROCESSABLE) {
+		jq_result_write(machine, jq_machine_error(machine), form, &results.out, &reason);
+	}
+	return results;
+}
+
+/* A limit may end the one earlier than the other. */
 static void run(const struct jq_program *program, struct xylem_span input, const struct jq_form *form)
 {
-	struct xylem_reason reason;
 	struct jq_machine *machine = jq_machine_new(program);
-	for (int twice = 0; machine && twice < 2; twice++) {
-		jq_machine_begin(machine, 1795339800125000);
-		struct jq_value value = jq_value_parse(machine, input, twice == 0);
-		jq_machine_run(machine, value, result_take, (void *)(uintptr_t)form, &reason);
+	if (machine) {
+		struct results scanned = run_once(machine, input, form, true),
+			       indexed = run_once(machine, input, form, false);
+		if (scanned.error != -XYLEM_E_LIMIT && indexed.error != -XYLEM_E_LIMIT &&
+			(scanned.error != indexed.error ||
+				!xylem_span_equal(xylem_buffer_borrow(&scanned.out),
+					xylem_buffer_borrow(&indexed.out)))) {
+			abort();
+		}
+		xylem_buffer_finish(&scanned.out);
+		xylem_buffer_finish(&indexed.out);
 	}
 	jq_machine_free(machine);
 }
