@@ -345,9 +345,9 @@ HOT const char *check_close(struct check *check, const char *at, const bool note
 
 /* A value with its name, or its opening; *ret_object: what comes next is a member. */
 HOT const char *check_value(
-	struct check *check, const char *at, bool object, bool *ret_object, const bool note)
+	struct check *check, const char *at, const bool object, bool *ret_object, const bool note)
 {
-	struct name name;
+	struct name name, *of = object ? &name : NULL;
 	at = object ? check_name(check, at, &name) : at;
 	if (!at) {
 		return NULL;
@@ -355,13 +355,13 @@ HOT const char *check_value(
 	at = check_space(check, at);
 	char c = check_peek(check, at);
 	if (c == '{' || c == '[') {
-		at = check_open(check, at, c == '{', object ? &name : NULL, note);
+		at = check_open(check, at, c == '{', of, note);
 		if (!at || check_peek(check, at) != c + 2) { /* the bracket that closes it */
 			*ret_object = c == '{';
 			return at;
 		}
 	} else {
-		at = check_flat(check, at, c, object ? &name : NULL, note);
+		at = check_flat(check, at, c, of, note);
 		if (at && check->depth && check_peek(check, at) == ',') {
 			*ret_object = object;
 			return at + 1;
@@ -377,7 +377,8 @@ HOT bool check_run(struct check *check, const bool note)
 	const char *at = check->begin;
 	bool object = false;
 	do {
-		at = check_value(check, at, object, &object, note);
+		at = object ? check_value(check, at, true, &object, note)
+			    : check_value(check, at, false, &object, note);
 		if (!at) {
 			return false;
 		}
