@@ -28,6 +28,46 @@ struct writing {
 	size_t depth;
 };
 
+/* --- Bytes ------------------------------------------------------------------------- */
+
+/* Room for n bytes behind what is written, to be counted by whoever fills it; NULL: no memory. */
+static inline char *room_for(struct xylem_buffer *out, size_t n)
+{
+	bool fits = out->room - out->n >= n || xylem_buffer_reserve(out, n);
+	return fits ? out->bytes + out->n : NULL;
+}
+
+static inline void put_byte(struct xylem_buffer *out, char byte)
+{
+	char *at = room_for(out, 1);
+	if (at) {
+		*at = byte;
+		out->n++;
+	}
+}
+
+static inline void put_bytes(struct xylem_buffer *out, const char *bytes, size_t n)
+{
+	char *at = room_for(out, n);
+	if (at && n) {
+		memcpy(at, bytes, n);
+		out->n += n;
+	}
+}
+
+/* A string that is its own JSON text, and what stands behind it. */
+static inline void put_plain(struct xylem_buffer *out, struct jq_value string, const char *behind, size_t n)
+{
+	char *at = room_for(out, (size_t)string.n + 2 + n);
+	if (at) {
+		*at++ = '"';
+		memcpy(at, string.at, string.n);
+		at[string.n] = '"';
+		memcpy(at + string.n + 1, behind, n);
+		out->n += (size_t)string.n + 2 + n;
+	}
+}
+
 /* --- Strings and numbers ----------------------------------------------------------- */
 
 static void write_unit(struct xylem_buffer *out, uint32_t unit)
@@ -69,15 +109,11 @@ static void write_string(struct writing *writing, struct jq_value value)
 {
 	struct xylem_buffer *out = writing->out;
 	if (value.kind == JQ_STRING_RAW && writing->form->verbatim) {
-		xylem_buffer_append(out, value.at, value.n);
+		put_bytes(out, value.at, value.n);
 	} else if (writing->form->ascii) {
 		write_ascii(out, jq_string_bytes(writing->machine, value));
-	} else if (value.flags & JQ_PLAIN && xylem_buffer_reserve(out, (size_t)value.n + 2)) {
-		char *at = out->bytes + out->n;
-		*at = '"';
-		memcpy(at + 1, value.at, value.n);
-		at[value.n + 1] = '"';
-		out->n += (size_t)value.n + 2;
+	} else if (value.flags & JQ_PLAIN) {
+		put_plain(out, value, "", 0);
 	} else {
 		xylem_json_write_string(out, jq_string_bytes(writing->machine, value));
 	}
@@ -86,26 +122,27 @@ static void write_string(struct writing *writing, struct jq_value value)
 static void write_flat(struct writing *writing, struct jq_value value)
 {
 	char room[32];
+	struct xylem_span text = XYLEM_SPAN_LITERAL("null");
 	switch (value.kind) {
 	case JQ_FALSE:
-		xylem_buffer_append(writing->out, "false", 5);
+		text = XYLEM_SPAN_LITERAL("false");
 		break;
 	case JQ_TRUE:
-		xylem_buffer_append(writing->out, "true", 4);
+		text = XYLEM_SPAN_LITERAL("true");
 		break;
 	case JQ_INT:
 	case JQ_DOUBLE:
 	case JQ_LITERAL:
-		xylem_buffer_span(writing->out, jq_number_text(value, room));
+		text = jq_number_text(value, room);
 		break;
 	case JQ_STRING:
 	case JQ_STRING_RAW:
 		write_string(writing, value);
-		break;
+		return;
 	default:
-		xylem_buffer_append(writing->out, "null", 4);
 		break;
 	}
+	put_bytes(writing->out, text.at, text.n);
 }
 
 /* --- Containers -------------------------------------------------------------------- */
@@ -146,7 +183,7 @@ static bool frame_open(struct writing *writing, struct jq_value value)
 	}
 	writing->frames = frame;
 	writing->depth++;
-	xylem_buffer_byte(writing->out, made.kind == JQ_ARRAY ? '[' : '{');
+	put_byte(writing->out, made.kind == JQ_ARRAY ? '[' : '{');
 	return true;
 }
 
@@ -158,7 +195,7 @@ static void frame_close(struct writing *writing)
 	if (is_indented(writing) && container_count(frame->container) > 0) {
 		write_line(writing, writing->depth);
 	}
-	xylem_buffer_byte(writing->out, frame->container.kind == JQ_ARRAY ? ']' : '}');
+	put_byte(writing->out, frame->container.kind == JQ_ARRAY ? ']' : '}');
 	if (frame->sorted) {
 		jq_members_give(writing->machine, frame->sorted, frame->container.object);
 	}
@@ -175,10 +212,21 @@ static bool write_value(struct writing *writing, struct jq_value value)
 	}
 	bool raw = value.kind == JQ_ARRAY_RAW || value.kind == JQ_OBJECT_RAW;
 	if (raw && writing->form->verbatim) {
-		xylem_buffer_append(writing->out, value.at, value.n);
+		put_bytes(writing->out, value.at, value.n);
 		return true;
 	}
 	return frame_open(writing, value);
+}
+
+static void write_name(struct writing *writing, struct jq_value name)
+{
+	bool spaced = is_indented(writing);
+	if (name.flags & JQ_PLAIN && !writing->form->ascii) {
+		put_plain(writing->out, name, ": ", spaced ? 2 : 1);
+	} else {
+		write_string(writing, name);
+		put_bytes(writing->out, ": ", spaced ? 2 : 1);
+	}
 }
 
 /* What comes next in the innermost container: its comma, line and name are written. */
@@ -186,7 +234,7 @@ static struct jq_value frame_next(struct writing *writing, struct frame *frame)
 {
 	uint32_t i = frame->at++;
 	if (i > 0) {
-		xylem_buffer_byte(writing->out, ',');
+		put_byte(writing->out, ',');
 	}
 	if (is_indented(writing)) {
 		write_line(writing, writing->depth);
@@ -196,11 +244,7 @@ static struct jq_value frame_next(struct writing *writing, struct frame *frame)
 	}
 	const struct jq_member *member = frame->sorted ? frame->sorted[i]
 						       : &frame->container.object->members[i];
-	write_string(writing, member->key);
-	xylem_buffer_byte(writing->out, ':');
-	if (is_indented(writing)) {
-		xylem_buffer_byte(writing->out, ' ');
-	}
+	write_name(writing, member->key);
 	return member->value;
 }
 
