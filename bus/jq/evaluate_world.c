@@ -14,7 +14,7 @@ static struct jq_value input_next(struct jq_machine *machine, bool *ret_end)
 	const struct jq_world *world = machine->world;
 	struct xylem_span json;
 	*ret_end = !world || !world->input || !world->input(world->context, &json);
-	return *ret_end ? jq_fail(machine, "No more inputs") : jq_value_parse(machine, json, true);
+	return *ret_end ? jq_fail(machine, "No more inputs") : jq_value_parse(machine, json);
 }
 
 static void say(struct jq_machine *machine, struct jq_value value, bool debug)

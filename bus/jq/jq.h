@@ -92,10 +92,17 @@ void jq_machine_world(struct jq_machine *machine, const struct jq_world *world);
 
 /*
  * Begins a run: everything that the last one made becomes invalid. `now_us`:
- * what `now` says. Then make the input with jq_value_json (borrowed until the
- * run ends, valid JSON), jq_value_message or the constructors of value.h.
+ * what `now` says. Then make the input with jq_value_text, jq_value_message, or
+ * the constructors of value.h (jq_value_json of what is known to be valid).
  */
 void jq_machine_begin(struct jq_machine *machine, int64_t now_us);
+
+/*
+ * An input that is JSON text, borrowed until the run ends. It is checked, and on the way noted where its
+ * values stand, so that the program need not scan it. NONE: it is not valid (reason).
+ */
+struct jq_value jq_value_text(
+	struct jq_machine *machine, struct xylem_span text, struct xylem_reason *reason);
 
 /* The event as docs/where.md has it; its spans are borrowed. NONE: data is not valid JSON (reason). */
 struct jq_value jq_value_message(

@@ -68,9 +68,7 @@ void jq_machine_begin(struct jq_machine *machine, int64_t now_us)
 {
 	jq_memory_reset(&machine->memory);
 	machine->run++;
-	machine->fuel = 0;
-	machine->steps = 0;
-	machine->deadline_us = 0;
+	jq_fuel_begin(machine);
 	machine->level = 0;
 	machine->limit = JQ_LIMIT_NONE;
 	machine->node = machine->program->root;
@@ -231,16 +229,17 @@ int jq_machine_run(struct jq_machine *machine, struct jq_value input, jq_result 
 	return 0;
 }
 
-struct jq_value jq_value_parse(struct jq_machine *machine, struct xylem_span text, bool copy)
+struct jq_value jq_value_text(struct jq_machine *machine, struct xylem_span text, struct xylem_reason *reason)
+{
+	int error = jq_index_check(machine, text, XYLEM_JSON_DEPTH, reason);
+	return error < 0 ? jq_simple(JQ_NONE) : jq_value_json(text);
+}
+
+struct jq_value jq_value_parse(struct jq_machine *machine, struct xylem_span text)
 {
 	struct xylem_reason reason;
-	int error = copy ? xylem_json_check(text, NULL, &reason)
-			 : jq_index_check(machine, text, XYLEM_JSON_DEPTH, &reason);
-	if (error < 0) {
+	if (xylem_json_check(text, NULL, &reason) < 0) {
 		return jq_fail(machine, "%s", reason.text);
-	}
-	if (!copy) {
-		return jq_value_json(text);
 	}
 	struct jq_value own = jq_string(machine, text);
 	return jq_is_none(own) || !jq_spend(machine, text.n / 64) ? jq_simple(JQ_NONE)

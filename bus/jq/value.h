@@ -120,11 +120,8 @@ struct jq_value jq_string_room(struct jq_machine *machine, size_t n, char **ret_
 struct jq_value jq_string_append(struct jq_machine *machine, struct jq_value string, struct xylem_span bytes);
 /* Valid JSON text, trimmed or not, borrowed until the run ends. */
 struct jq_value jq_value_json(struct xylem_span json);
-/*
- * Text that is checked first, copied if `copy`, else borrowed until the run ends: the first such text of a
- * run is not scanned again where the program looks into it. NONE with an error raised: what is wrong, as `fromjson` says it.
- */
-struct jq_value jq_value_parse(struct jq_machine *machine, struct xylem_span text, bool copy);
+/* A copy of text that is checked first. NONE with an error raised: what is wrong, as `fromjson` says it. */
+struct jq_value jq_value_parse(struct jq_machine *machine, struct xylem_span text);
 
 /* --- Counting ---------------------------------------------------------------- */
 

@@ -183,22 +183,31 @@ static void input_run(struct running *running, struct jq_value input)
 	}
 }
 
+/* NONE: it is not JSON. Only what was read as JSON is not known to be. */
+static struct jq_value input_value(
+	struct running *running, struct xylem_span json, struct xylem_reason *reason)
+{
+	return running->arguments->kind == JQ_INPUT_JSON ? jq_value_text(running->machine, json, reason)
+							 : jq_value_json(json);
+}
+
 static void inputs_run(struct running *running)
 {
 	struct xylem_reason reason = { "" };
 	while (!running->over) {
 		struct xylem_span json;
-		int error = jq_input_next(running->input, &json, &reason);
+		int error = jq_input_text(running->input, &json, &reason);
 		if (error == -XYLEM_E_END) {
 			return;
 		}
-		if (error) {
+		jq_machine_begin(running->machine, clock_wall_us());
+		struct jq_value value = error ? jq_simple(JQ_NONE) : input_value(running, json, &reason);
+		if (jq_is_none(value)) {
 			input_broken(running, &reason);
 			return;
 		}
-		jq_machine_begin(running->machine, clock_wall_us());
 		jq_input_hold(running->input);
-		input_run(running, jq_value_json(json));
+		input_run(running, value);
 		jq_input_release(running->input);
 	}
 }

@@ -247,10 +247,9 @@ static int text_find(struct jq_input *input, size_t *ret_n, struct xylem_reason 
 	}
 }
 
-static int json_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
+static int text_next(struct jq_input *input, struct xylem_span *ret_text, struct xylem_reason *reason)
 {
-	size_t n = 0, offset = 0;
-	struct xylem_reason why;
+	size_t n = 0;
 	int error = gap_skip(input, reason);
 	if (!error) {
 		error = text_find(input, &n, reason);
@@ -258,14 +257,20 @@ static int json_next(struct jq_input *input, struct xylem_span *ret_json, struct
 	if (error) {
 		return error;
 	}
-	struct xylem_span text = xylem_span(input->bytes + input->at, n ? n : 1);
-	input->at += text.n;
-	if (xylem_json_check(text, &offset, &why) < 0) {
-		xylem_reason_set(reason, "%s", why.text);
-		return -XYLEM_E_INVALID;
-	}
-	*ret_json = text;
+	*ret_text = xylem_span(input->bytes + input->at, n ? n : 1);
+	input->at += ret_text->n;
 	return 0;
+}
+
+static int json_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
+{
+	struct xylem_span text;
+	int error = text_next(input, &text, reason);
+	error = error ? error : xylem_json_check(text, NULL, reason);
+	if (!error) {
+		*ret_json = text;
+	}
+	return error;
 }
 
 /* --- Lines, wholes and lists ------------------------------------------------------ */
@@ -365,6 +370,12 @@ static int list_next(struct jq_input *input, struct xylem_span *ret_json, struct
 	}
 	xylem_buffer_byte(&input->text, ']');
 	return error == -XYLEM_E_END ? text_give(input, ret_json, reason) : error;
+}
+
+int jq_input_text(struct jq_input *input, struct xylem_span *ret_text, struct xylem_reason *reason)
+{
+	return input->kind == JQ_INPUT_JSON ? text_next(input, ret_text, reason)
+					    : jq_input_next(input, ret_text, reason);
 }
 
 int jq_input_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)

@@ -29,6 +29,9 @@ struct jq_input *jq_input_free(struct jq_input *input);
  */
 int jq_input_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason);
 
+/* The same for whoever checks a JSON text anyway: of JQ_INPUT_JSON it may be invalid. */
+int jq_input_text(struct jq_input *input, struct xylem_span *ret_text, struct xylem_reason *reason);
+
 /* Keeps what is given out from now on (and what was given out last) in its place. */
 void jq_input_hold(struct jq_input *input);
 void jq_input_release(struct jq_input *input);

@@ -43,8 +43,8 @@ static size_t run(void *pointer, const char *document, size_t n)
 	struct xylem_span input = xylem_span(document, n);
 	xylem_buffer_clear(&compiled->out);
 	jq_machine_begin(compiled->machine, 0);
-	struct jq_value value = jq_value_parse(compiled->machine, input, false);
-	if (jq_machine_run(compiled->machine, value, result, compiled, &reason) < 0) {
+	struct jq_value value = jq_value_text(compiled->machine, input, &reason);
+	if (jq_is_none(value) || jq_machine_run(compiled->machine, value, result, compiled, &reason) < 0) {
 		fprintf(stderr, "%s\n", reason.text);
 		exit(1);
 	}

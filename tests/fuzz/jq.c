@@ -34,12 +34,20 @@ static int result_take(void *context, struct jq_machine *machine, struct jq_valu
 }
 
 static struct results run_once(
-	struct jq_machine *machine, struct xylem_span input, const struct jq_form *form, bool copy)
+	struct jq_machine *machine, struct xylem_span input, const struct jq_form *form, bool indexed)
 {
 	struct results results = { .form = form };
 	struct xylem_reason reason;
 	jq_machine_begin(machine, 1795339800125000);
-	struct jq_value value = jq_value_parse(machine, input, copy);
+	struct jq_value value = jq_value_text(machine, input, &reason);
+	if (jq_is_none(value)) {
+		results.error = -XYLEM_E_INVALID;
+		return results;
+	}
+	if (!indexed) {
+		jq_machine_begin(machine, 1795339800125000); /* forgets the notes */
+		value = jq_value_json(input);
+	}
 	results.error = jq_machine_run(machine, value, result_take, &results, &reason);
 	if (results.error == -XYLEM_E_UNPROCESSABLE) {
 		jq_result_write(machine, jq_machine_error(machine), form, &results.out, &reason);
@@ -52,8 +60,8 @@ static void run(const struct jq_program *program, struct xylem_span input, const
 {
 	struct jq_machine *machine = jq_machine_new(program);
 	if (machine) {
-		struct results scanned = run_once(machine, input, form, true),
-			       indexed = run_once(machine, input, form, false);
+		struct results scanned = run_once(machine, input, form, false),
+			       indexed = run_once(machine, input, form, true);
 		if (scanned.error != -XYLEM_E_LIMIT && indexed.error != -XYLEM_E_LIMIT &&
 			(scanned.error != indexed.error ||
 				!xylem_span_equal(xylem_buffer_borrow(&scanned.out),
