@@ -12,8 +12,9 @@
 #include "jq/evaluate.h"
 
 enum {
-	FUEL = 16384,     /* steps between looks at the clock */
-	LEVELS_HERE = 48, /* on the caller's stack */
+	FUEL_FIRST = 1024, /* steps before the clock is looked at: most programs take fewer */
+	FUEL = 16384,      /* steps between looks at it */
+	LEVELS_HERE = 48,  /* on the caller's stack */
 };
 
 const struct jq_path jq_path_root = { NULL, { .kind = JQ_NULL } };
@@ -39,34 +40,44 @@ static int64_t wall_us(void)
 
 bool jq_time_left(struct jq_machine *machine)
 {
-	if (machine->deadline_us && wall_us() > machine->deadline_us) {
+	int64_t now = wall_us();
+	if (!machine->deadline_us) {
+		machine->deadline_us = now + machine->program->limits.time_us;
+	}
+	if (now > machine->deadline_us) {
 		jq_limit_reached(machine, JQ_LIMIT_TIME);
 	}
 	return machine->limit == JQ_LIMIT_NONE;
 }
 
+static void fuel_give(struct jq_machine *machine, uint64_t most)
+{
+	uint64_t left = machine->program->limits.steps - machine->steps;
+	uint64_t more = left < most ? left : most;
+	machine->fuel += (int64_t)more;
+	machine->steps += more;
+}
+
+void jq_fuel_begin(struct jq_machine *machine)
+{
+	machine->fuel = 0;
+	machine->steps = 0;
+	machine->deadline_us = 0;
+	fuel_give(machine, FUEL_FIRST);
+}
+
 /* No fuel is left: is there more? */
 static bool refuel(struct jq_machine *machine)
 {
-	const struct jq_limits *limits = &machine->program->limits;
 	if (machine->limit != JQ_LIMIT_NONE) {
 		return false;
 	}
-	int64_t now = wall_us();
-	machine->deadline_us = machine->deadline_us ? machine->deadline_us : now + limits->time_us;
-	if (machine->steps >= limits->steps) {
+	if (machine->steps >= machine->program->limits.steps) {
 		jq_limit_reached(machine, JQ_LIMIT_STEPS);
 		return false;
 	}
-	if (now > machine->deadline_us) {
-		jq_limit_reached(machine, JQ_LIMIT_TIME);
-		return false;
-	}
-	uint64_t left = limits->steps - machine->steps;
-	uint64_t more = left < FUEL ? left : FUEL;
-	machine->fuel += (int64_t)more;
-	machine->steps += more;
-	return true;
+	fuel_give(machine, FUEL);
+	return jq_time_left(machine);
 }
 
 bool jq_spend(struct jq_machine *machine, uint64_t steps)
@@ -170,6 +181,21 @@ static enum jq_status drive(struct jq_machine *machine, struct jq_flow *flow, st
 	return status;
 }
 
+/* Without a level and cells of its own. */
+static inline enum jq_status shallow_run(
+	struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
+{
+	enum jq_status status;
+	do {
+		machine->node = flow->node;
+		if (--machine->fuel < 0 && !refuel(machine)) {
+			return JQ_ENDED;
+		}
+		status = flow->node->action->one(machine, flow, ret_value);
+	} while (status == JQ_TAIL);
+	return status;
+}
+
 enum jq_status jq_one(struct jq_machine *machine, const struct jq_node *node, struct jq_cell *cells,
 	struct jq_value input, struct jq_value *ret_value)
 {
@@ -185,17 +211,18 @@ enum jq_status jq_one(struct jq_machine *machine, const struct jq_node *node, st
 		jq_release(machine, input);
 		*ret_value = jq_retain(jq_cell_at(cells, node->distance)->value);
 		return JQ_DONE;
-	case NODE_FIELD: /* of an object, which cannot fail: without a flow */
-		if (node->a->kind == NODE_IDENTITY && jq_is_object(input)) {
-			machine->fuel--;
-			*ret_value = jq_get_field(machine, input, node->value);
-			return JQ_DONE;
+	case NODE_FIELD:
+		if (node->fields) {
+			return jq_fields_one(machine, node, cells, input, ret_value);
 		}
 		break;
 	default:
 		break;
 	}
 	struct jq_flow flow = { .node = node, .cells = cells, .input = input };
+	if (node->height) {
+		return shallow_run(machine, &flow, ret_value);
+	}
 	return drive(machine, &flow, ret_value);
 }
 

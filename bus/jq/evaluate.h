@@ -63,6 +63,12 @@ enum jq_status jq_one(struct jq_machine *machine, const struct jq_node *node, st
 enum jq_status jq_each(struct jq_machine *machine, const struct jq_node *node, struct jq_cell *cells,
 	struct jq_value input, const struct jq_path *path, struct jq_sink *sink);
 
+/* evaluate_field.c: all fields of a path, from what stands before the first. evaluate_path.c: one of a value. */
+enum jq_status jq_fields_one(struct jq_machine *machine, const struct jq_node *node, struct jq_cell *cells,
+	struct jq_value input, struct jq_value *ret_value);
+enum jq_status jq_field_of(struct jq_machine *machine, const struct jq_node *node, struct jq_value value,
+	struct jq_value *ret_value);
+
 /* For actions without results of their own place. */
 enum jq_status jq_each_by_one(struct jq_machine *machine, struct jq_flow *flow);
 
@@ -168,6 +174,8 @@ bool jq_path_open(
 struct jq_value jq_path_close(
 	struct jq_machine *machine, struct jq_value keys, struct jq_opened *opened, struct jq_value item);
 
+/* What `.[]` of such a value is: nothing where it is `.[]?`, else an error. Consumes. */
+enum jq_status jq_not_iterable(struct jq_machine *machine, const struct jq_node *node, struct jq_value value);
 /* `Cannot iterate over ...`; NONE. */
 struct jq_value jq_fail_iterate(struct jq_machine *machine, struct jq_value value);
 /* `Cannot use ... as object key`; NONE. */
@@ -194,12 +202,12 @@ extern const struct jq_action jq_action_identity, jq_action_constant, jq_action_
 	jq_action_index, jq_action_slice, jq_action_iterate, jq_action_pipe, jq_action_comma,
 	jq_action_negate, jq_action_binary, jq_action_and, jq_action_or, jq_action_alternative, jq_action_if,
 	jq_action_try, jq_action_reduce, jq_action_foreach, jq_action_bind, jq_action_destructure,
-	jq_action_variable, jq_action_array, jq_action_object, jq_action_string, jq_action_format,
-	jq_action_assign, jq_action_update, jq_action_calculate, jq_action_label, jq_action_break,
-	jq_action_closure, jq_action_invoke, jq_action_builtin, jq_action_empty, jq_action_error,
-	jq_action_not, jq_action_select, jq_action_recurse, jq_action_path, jq_action_getpath,
-	jq_action_delete, jq_action_first, jq_action_last, jq_action_limit, jq_action_skip, jq_action_until,
-	jq_action_while, jq_action_repeat, jq_action_range, jq_action_any, jq_action_all, jq_action_isempty,
-	jq_action_sorted, jq_action_add, jq_action_world;
+	jq_action_variable, jq_action_array, jq_action_map, jq_action_object, jq_action_string,
+	jq_action_format, jq_action_assign, jq_action_update, jq_action_calculate, jq_action_label,
+	jq_action_break, jq_action_closure, jq_action_invoke, jq_action_builtin, jq_action_empty,
+	jq_action_error, jq_action_not, jq_action_select, jq_action_recurse, jq_action_path,
+	jq_action_getpath, jq_action_delete, jq_action_first, jq_action_last, jq_action_limit, jq_action_skip,
+	jq_action_until, jq_action_while, jq_action_repeat, jq_action_range, jq_action_any, jq_action_all,
+	jq_action_isempty, jq_action_sorted, jq_action_add, jq_action_world;
 
 #endif

@@ -48,6 +48,13 @@ static enum jq_status one_or_forgiven(struct jq_machine *machine, const struct j
 	return jq_is_none(value) ? forgive(machine, node, jq_failed(machine)) : JQ_DONE;
 }
 
+enum jq_status jq_field_of(struct jq_machine *machine, const struct jq_node *node, struct jq_value value,
+	struct jq_value *ret_value)
+{
+	machine->node = node;
+	return one_or_forgiven(machine, node, jq_get_field(machine, value, node->value), ret_value);
+}
+
 /* Gives what was found at a key on. */
 static enum jq_status give_found(struct jq_machine *machine, const struct jq_flow *flow,
 	struct jq_value found, struct jq_value key, const struct jq_path *path)
@@ -67,14 +74,12 @@ static enum jq_status give_found(struct jq_machine *machine, const struct jq_flo
 
 static enum jq_status field_one(struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
 {
+	if (flow->node->fields) {
+		return jq_fields_one(machine, flow->node, flow->cells, flow->input, ret_value);
+	}
 	struct jq_value value;
 	enum jq_status status = jq_one(machine, flow->node->a, flow->cells, flow->input, &value);
-	if (status != JQ_DONE) {
-		return status;
-	}
-	machine->node = flow->node;
-	return one_or_forgiven(
-		machine, flow->node, jq_get_field(machine, value, flow->node->value), ret_value);
+	return status == JQ_DONE ? jq_field_of(machine, flow->node, value, ret_value) : status;
 }
 
 /* What a part of a path does with each value that it is asked of. */
@@ -232,10 +237,9 @@ struct jq_value jq_fail_iterate(struct jq_machine *machine, struct jq_value valu
 	return jq_fail(machine, "Cannot iterate over %s (%s)", jq_type_name(value), shown);
 }
 
-static enum jq_status not_iterable(
-	struct jq_machine *machine, const struct jq_flow *flow, struct jq_value value)
+enum jq_status jq_not_iterable(struct jq_machine *machine, const struct jq_node *node, struct jq_value value)
 {
-	if (flow->node->optional) {
+	if (node->optional) {
 		jq_release(machine, value);
 		return JQ_DONE;
 	}
@@ -251,7 +255,7 @@ static enum jq_status iterate_take(
 		return broken_iterate(machine, value);
 	}
 	if (value.kind < JQ_ARRAY) {
-		return not_iterable(machine, flow, value);
+		return jq_not_iterable(machine, flow->node, value);
 	}
 	struct jq_walk walk = jq_walk_over(machine, value);
 	enum jq_status status = JQ_DONE;

@@ -53,66 +53,10 @@ const struct json_entry *jq_entry_far(const struct jq_index *index, uint16_t spa
 	return NULL;
 }
 
-/* Names are short: the first and the last bytes, which may overlap, are all. */
-static inline bool same_bytes(const char *a, const char *b, size_t n)
-{
-	if (n >= 8) {
-		uint64_t x, y;
-		for (size_t i = 0; i + 8 < n; i += 8) {
-			memcpy(&x, a + i, 8);
-			memcpy(&y, b + i, 8);
-			if (x != y) {
-				return false;
-			}
-		}
-		memcpy(&x, a + n - 8, 8);
-		memcpy(&y, b + n - 8, 8);
-		return x == y;
-	}
-	if (n >= 4) {
-		uint32_t x[2], y[2];
-		memcpy(&x[0], a, 4);
-		memcpy(&y[0], b, 4);
-		memcpy(&x[1], a + n - 4, 4);
-		memcpy(&y[1], b + n - 4, 4);
-		return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (a[i] != b[i]) {
-			return false;
-		}
-	}
-	return true;
-}
-
-static __attribute__((noinline)) bool escaped_is(
-	const struct jq_index *index, const struct json_entry *entry, struct xylem_span name)
+bool jq_entry_escaped_is(const struct jq_index *index, const struct json_entry *entry, struct xylem_span name)
 {
 	struct jq_value key = jq_entry_name(index, entry);
 	return xylem_json_string_equals(xylem_span(key.at, key.n), name);
-}
-
-static inline bool name_is(
-	const struct jq_index *index, const struct json_entry *entry, struct xylem_span name)
-{
-	if (entry->name_n == JSON_NAME_ESCAPED) {
-		return escaped_is(index, entry, name);
-	}
-	return entry->name_n == name.n &&
-	       same_bytes(index->begin + entry->at - entry->name_back, name.at, name.n);
-}
-
-struct jq_value jq_entry_member(const struct jq_index *index, const struct json_entry *object,
-	struct xylem_span name, size_t *ret_members)
-{
-	const struct json_entry *end = json_entry_next(object), *found = NULL;
-	size_t members = 0;
-	for (const struct json_entry *entry = object + 1; entry < end; entry = json_entry_next(entry)) {
-		found = name_is(index, entry, name) ? entry : found;
-		members++;
-	}
-	*ret_members = members;
-	return found ? jq_entry_value(index, found) : jq_simple(JQ_NONE);
 }
 
 size_t jq_entry_count(const struct json_entry *container)

@@ -67,9 +67,45 @@ static inline struct jq_value jq_entry_name(const struct jq_index *index, const 
 	return (struct jq_value){ .kind = JQ_STRING, .flags = JQ_PLAIN, .n = entry->name_n, .at = at };
 }
 
-/* The value of the last member of that name, NONE if there is none; *ret_members: how many it has, of all names. */
-struct jq_value jq_entry_member(const struct jq_index *index, const struct json_entry *object,
-	struct xylem_span name, size_t *ret_members);
+/* Names are short: all of one is its first and its last bytes, which may overlap. */
+static inline bool jq_same_bytes(const char *a, const char *b, size_t n)
+{
+	uint64_t x, y;
+	uint32_t p[2], q[2];
+	if (n >= 8) {
+		memcpy(&x, a + n - 8, 8);
+		memcpy(&y, b + n - 8, 8);
+		return x == y && (n == 8 || memcmp(a, b, n - 8) == 0);
+	}
+	if (n >= 4) {
+		memcpy(&p[0], a, 4);
+		memcpy(&q[0], b, 4);
+		memcpy(&p[1], a + n - 4, 4);
+		memcpy(&q[1], b + n - 4, 4);
+		return ((p[0] ^ q[0]) | (p[1] ^ q[1])) == 0;
+	}
+	return n == 0 || (a[0] == b[0] && a[n - 1] == b[n - 1] && a[n / 2] == b[n / 2]);
+}
+
+bool jq_entry_escaped_is(
+	const struct jq_index *index, const struct json_entry *entry, struct xylem_span name);
+
+/* The last member of that name; NULL if there is none. */
+static inline const struct json_entry *jq_entry_member(
+	const struct jq_index *index, const struct json_entry *object, const char *name, size_t n)
+{
+	const struct json_entry *entry = object + 1, *end = json_entry_next(object), *found = NULL;
+	for (; entry < end; entry = json_entry_next(entry)) {
+		if (entry->name_n == n) {
+			const char *at = index->begin + entry->at - entry->name_back;
+			found = jq_same_bytes(at, name, n) ? entry : found;
+		} else if (entry->name_n == JSON_NAME_ESCAPED &&
+			   jq_entry_escaped_is(index, entry, xylem_span(name, n))) {
+			found = entry;
+		}
+	}
+	return found;
+}
 
 size_t jq_entry_count(const struct json_entry *container);
 

@@ -38,7 +38,7 @@ struct jq_known {
 	uint64_t run; /* that it belongs to */
 	struct jq_member *members;
 	uint32_t n, room;
-	uint32_t asked; /* how often, where the text has an index */
+	uint32_t asked, members_count; /* how often, and of how many: where the text has an index */
 	struct jq_object *object;
 };
 
@@ -121,6 +121,8 @@ struct jq_machine {
 
 /* Of what was just taken only the first `used` bytes are needed. */
 void jq_take_less(struct jq_machine *machine, void *piece, size_t n, size_t used);
+/* evaluate.c: the steps of a run that begins. */
+void jq_fuel_begin(struct jq_machine *machine);
 void jq_memory_reset(struct jq_memory *memory);
 void jq_memory_free(struct jq_memory *memory);
 

@@ -141,7 +141,7 @@ static bool program_build(struct jq_program *program, struct jq_tree *tree, stru
 	program->payload = tree->options->spare ? jq_payload_find(program->root, &program->names)
 						: PAYLOAD_WHOLE;
 	program->names |= program->payload == PAYLOAD_WHOLE ? UINT32_MAX : 0;
-	return true;
+	return jq_shapes_find(tree);
 }
 
 static void limits_set(struct jq_limits *limits, const struct jq_limits *asked)

@@ -124,16 +124,11 @@ static struct jq_value member_scan(struct jq_value object, struct xylem_span nam
 	return found;
 }
 
-static struct jq_known *known_place(struct jq_machine *machine, const char *at)
-{
-	size_t hash = (size_t)((uintptr_t)at * 0x9e3779b97f4a7c15u >> 40);
-	return &machine->known[hash % JQ_KNOWN];
-}
-
 /* The place of an object; what was there of another object or run is gone. */
 static struct jq_known *known_find(struct jq_machine *machine, const char *at)
 {
-	struct jq_known *known = known_place(machine, at);
+	size_t hash = (size_t)((uintptr_t)at * 0x9e3779b97f4a7c15u >> 40);
+	struct jq_known *known = &machine->known[hash % JQ_KNOWN];
 	if (known->at != at || known->run != machine->run) {
 		if (known->run == machine->run) {
 			/* Nobody holds them: members are borrowed from the text. */
@@ -192,35 +187,35 @@ static struct jq_value member_noted(const struct jq_known *known, struct xylem_s
 	return jq_simple(JQ_NONE);
 }
 
-enum { MEMBERS_FEW = 16 };
+enum { ENTRIES_FEW = 32 };
 
 /* Whoever asks for more than an eighth of many members has them made, and found by their hashes. */
-static __attribute__((noinline)) void many_members(
-	struct jq_machine *machine, struct jq_value object, size_t members)
+static struct jq_object *many_members(
+	struct jq_machine *machine, struct jq_value object, const struct json_entry *entry)
 {
 	struct jq_known *known = known_find(machine, object.at);
 	known->at = object.at;
-	if (!known->object && ++known->asked > members / 8) {
-		known_object(machine, object);
+	if (known->object) {
+		return known->object;
 	}
-	machine->fuel -= (int64_t)(members / 16);
+	known->members_count = known->members_count ? known->members_count : (uint32_t)jq_entry_count(entry);
+	machine->fuel -= known->members_count / 16;
+	return ++known->asked > known->members_count / 8 ? known_object(machine, object) : NULL;
 }
 
-static inline struct jq_value entry_member(struct jq_machine *machine, struct jq_value object,
+static struct jq_value entry_member(struct jq_machine *machine, struct jq_value object,
 	const struct json_entry *entry, struct xylem_span name)
 {
-	size_t members;
-	struct jq_known *known = known_place(machine, object.at);
-	if (json_entry_span(entry) > MEMBERS_FEW && known->at == object.at && known->run == machine->run &&
-		known->object) {
-		struct jq_value *place = jq_object_place(known->object, name);
+	struct jq_object *made = NULL;
+	if (json_entry_span(entry) > ENTRIES_FEW) {
+		made = many_members(machine, object, entry);
+	}
+	if (made || machine->limit) {
+		struct jq_value *place = made ? jq_object_place(made, name) : NULL;
 		return place ? *place : jq_simple(JQ_NONE);
 	}
-	struct jq_value found = jq_entry_member(&machine->index, entry, name, &members);
-	if (members > MEMBERS_FEW) {
-		many_members(machine, object, members);
-	}
-	return found;
+	entry = jq_entry_member(&machine->index, entry, name.at, name.n);
+	return entry ? jq_entry_value(&machine->index, entry) : jq_simple(JQ_NONE);
 }
 
 struct jq_value jq_text_member(struct jq_machine *machine, struct jq_value object, struct xylem_span name)

@@ -107,6 +107,18 @@ struct jq_source {
 
 struct jq_action;
 
+/* `.a.b.c` of what stands before it. */
+struct jq_field {
+	const char *name;
+	size_t n;
+	const struct jq_node *node;
+};
+struct jq_fields {
+	const struct jq_node *base; /* NULL: the input */
+	uint32_t n;
+	struct jq_field fields[];
+};
+
 struct jq_node {
 	const struct jq_action *action;
 	uint8_t kind, outputs, op;
@@ -117,6 +129,8 @@ struct jq_node {
 	struct jq_node *a, *b, *c, *d;
 	struct jq_node **list;
 	struct jq_value value;
+	const struct jq_fields *fields; /* of a FIELD, where it ends a path that is not long (shape.c) */
+	uint8_t height; /* expressions within each other, where they are few and none is a call (shape.c); or 0 */
 	union {
 		const struct jq_builtin *builtin;
 		jq_format *format;
@@ -203,6 +217,8 @@ enum { JQ_NAMES_SPECVERSION = 1 << 30, JQ_NAMES_EXTENSIONS = 1 << 29 };
 enum jq_payload jq_payload_find(struct jq_node *node, uint32_t *names);
 /* What the machine calls for each node. */
 void jq_actions_set(struct jq_tree *tree);
+/* shape.c: what can be evaluated at once; when everything else is known. */
+bool jq_shapes_find(struct jq_tree *tree);
 
 /* Line and column, both from 1; columns count characters. */
 struct jq_place jq_place_of(const struct jq_source *source, uint32_t offset);
