@@ -284,7 +284,7 @@ static char *write_shortest(char *at, const struct shortest *shortest)
 	return at;
 }
 
-static struct xylem_span double_text(double number, char room[32])
+static struct xylem_span double_text(double number, char room[JQ_NUMBER_TEXT])
 {
 	if (number != number) {
 		return XYLEM_SPAN_LITERAL("null");
@@ -305,9 +305,9 @@ static struct xylem_span double_text(double number, char room[32])
 	return xylem_span(room, (size_t)(at - room));
 }
 
-static struct xylem_span int_text(int64_t number, char room[32])
+static struct xylem_span int_text(int64_t number, char room[JQ_NUMBER_TEXT])
 {
-	char *at = room + 32;
+	char *at = room + JQ_NUMBER_TEXT;
 	uint64_t left = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
 	do {
 		*--at = (char)('0' + left % 10);
@@ -316,10 +316,10 @@ static struct xylem_span int_text(int64_t number, char room[32])
 	if (number < 0) {
 		*--at = '-';
 	}
-	return xylem_span(at, (size_t)(room + 32 - at));
+	return xylem_span(at, (size_t)(room + JQ_NUMBER_TEXT - at));
 }
 
-struct xylem_span jq_number_text(struct jq_value number, char room[32])
+struct xylem_span jq_number_text(struct jq_value number, char room[JQ_NUMBER_TEXT])
 {
 	switch (number.kind) {
 	case JQ_INT:
@@ -351,7 +351,7 @@ static int int_double_order(int64_t integer, double number)
 
 static int text_order(struct jq_value a, struct jq_value b)
 {
-	char left[32], right[32];
+	char left[JQ_NUMBER_TEXT], right[JQ_NUMBER_TEXT];
 	return xylem_json_number_compare(jq_number_text(a, left), jq_number_text(b, right));
 }
 

@@ -149,8 +149,9 @@ static inline void jq_release(struct jq_machine *machine, struct jq_value value)
 double jq_number_double(struct jq_value number);
 /* True when it is an integer that fits; with the value. (1.0 and 1e2 are.) */
 bool jq_number_int64(struct jq_value number, int64_t *ret_integer);
-/* The shortest text that reads back, as jq 1.7 prints it (1e1000 is the largest double, NaN is null); `room` takes 32 bytes. */
-struct xylem_span jq_number_text(struct jq_value number, char room[32]);
+enum { JQ_NUMBER_TEXT = 40 }; /* bytes: a sign and 32 digits are the longest */
+/* The shortest text that reads back, as jq 1.7 prints it (1e1000 is the largest double, NaN is null); borrowed, or in `room`. */
+struct xylem_span jq_number_text(struct jq_value number, char room[JQ_NUMBER_TEXT]);
 
 /* --- Strings -------------------------------------------------------------------- */
 

@@ -121,7 +121,7 @@ static void write_string(struct writing *writing, struct jq_value value)
 
 static void write_flat(struct writing *writing, struct jq_value value)
 {
-	char room[32];
+	char room[JQ_NUMBER_TEXT];
 	struct xylem_span text = XYLEM_SPAN_LITERAL("null");
 	switch (value.kind) {
 	case JQ_FALSE:

@@ -23,7 +23,7 @@ static struct jq_value number_of(const char *text)
 
 static void number_is(struct jq_value value, const char *wanted, const char *what)
 {
-	char room[32];
+	char room[JQ_NUMBER_TEXT];
 	struct xylem_span text = jq_number_text(value, room);
 	if (!xylem_span_is(text, wanted)) {
 		fail_msg("%s: %.*s, not %s", what, (int)text.n, text.at, wanted);
@@ -54,6 +54,8 @@ static void texts(void **unused)
 		{ "d1.2e-320", "1.2e-320" },
 		{ "d2.2250738585072014e-308", "2.2250738585072014e-308" },
 		{ "d19.99", "19.99" },
+		{ "d-1.2345678901234567e31", "-12345678901234567000000000000000" },
+		{ "d-1.2345678901234567e-4", "-0.00012345678901234567" },
 		{ "dinf", "1.7976931348623157e+308" },
 		{ "d-inf", "-1.7976931348623157e+308" },
 		{ "dnan", "null" },
