@@ -117,6 +117,7 @@ void arguments_set_data(json_t *values, struct xylem_span data);
 
 /* A JSON answer for people. */
 void view_show(const char *operation, const json_t *answer);
+void ctl_stages_show(const json_t *answer); /* stages.c */
 /* One line of text: control characters shown, not obeyed. */
 void view_plain(struct xylem_buffer *out, const char *text);
 

@@ -81,6 +81,10 @@ void view_show(const char *operation, const json_t *answer)
 {
 	const char *name;
 	json_t *value;
+	if (strcmp(operation, "message-stages") == 0) {
+		ctl_stages_show(answer);
+		return;
+	}
 	json_object_foreach((json_t *)(uintptr_t)answer, name, value)
 	{
 		const struct column *columns = columns_of(operation, name);

@@ -44,6 +44,12 @@ def round_trip():
             equal([stage["stage"] for stage in mapped["stages"]], ["where", "step 1 set", "step 2 remove"], "stages")
             equal(mapped["stages"][0]["events"][0]["data_text"].encode(), BODY, "what came in")
             equal(mapped["stages"][2]["events"][0]["data_text"].encode(), sink.taken()[0].body, "what went out")
+            shown = ctl(bus, "stages", handle)
+            say(shown)
+            came, went = (body.decode().translate({10: " ", 9: " "}) for body in (BODY, sink.taken()[0].body))
+            for part in (f"route mapped: delivered\n  where\n    {came}\n  step 1 set\n", f"  step 2 remove\n    {went}\n",
+                         f"route refused: case\n  where\n    {came}\n  step 1 validate, schema: /price: "):
+                assert part in shown, part
             text = ctl(bus, "show", handle, "--as-test")
             say(text)
             done = tested(bus, text)
