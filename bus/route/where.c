@@ -53,6 +53,20 @@ static int column_of(const char *text, struct jq_place place)
 	return (int)(before + place.column);
 }
 
+/* `data.total > 0` wants a dot, `.type == order` quotes; `n` bytes are the name. */
+static void reason_hint(struct xylem_reason *reason, int n)
+{
+	static const char *const members[] = { "data", "id", "source", "subject", "time", "type" };
+	struct xylem_reason whole = *reason;
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		if (strlen(members[i]) == (size_t)n && strncmp(whole.text, members[i], (size_t)n) == 0) {
+			xylem_reason_set(reason, "%s; the event's is `.%s`", whole.text, members[i]);
+			return;
+		}
+	}
+	xylem_reason_set(reason, "%s; a text stands in quotes: \"%.*s\"", whole.text, n, whole.text);
+}
+
 /* Without the program's name and place, and the line that is shown below: whoever asked says where. */
 static void reason_shorten(struct xylem_reason *reason)
 {
@@ -64,12 +78,9 @@ static void reason_shorten(struct xylem_reason *reason)
 	size_t n = strcspn(reason->text + skip, "\n");
 	memmove(reason->text, reason->text + skip, n);
 	reason->text[n] = '\0';
-	/* `.type == order` */
 	const char *arity = strstr(reason->text, "/0 is not defined");
 	if (arity) {
-		struct xylem_reason whole = *reason;
-		xylem_reason_set(reason, "%s; a text stands in quotes: \"%.*s\"", whole.text,
-			(int)(arity - reason->text), whole.text);
+		reason_hint(reason, (int)(arity - reason->text));
 	}
 }
 

@@ -199,7 +199,8 @@ static const struct {
 	{ "(.a", 4, "`)` is expected" },
 	{ ".a)", 3, "unexpected )" },
 	{ "\"abc", 1, "does not end" },
-	{ "has", 1, "has/0 is not defined" },
+	{ "has", 1, "has/0 is not defined; a text stands in quotes: \"has\"" },
+	{ "data.total > 1", 1, "data/0 is not defined; the event's is `.data`" },
 	{ "IN()", 4, "an expression is expected" },
 	{ ".a and", 7, "the program ends" },
 	{ ".\"M\xc3\xbcnchen\" == $y", 15, "$y is not defined" }, /* columns count characters */
