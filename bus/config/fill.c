@@ -157,6 +157,16 @@ static void unknown_report(const struct xylem_option *table, const struct tree_n
 		fill->subject, hint);
 }
 
+/* The first option of a group, as it is called in it. */
+static const char *first_below(const struct xylem_option *table, const char *group)
+{
+	size_t n = strlen(group);
+	while (table->name && (strncmp(table->name, group, n) != 0 || table->name[n] != '.')) {
+		table++;
+	}
+	return table->name ? table->name + n + 1 : "...";
+}
+
 /* Names below `prefix` ("" or "tls."). Recursion is bounded by the dots of the table's names. */
 static int names_check(const struct xylem_option *table, const struct tree_node *mapping, const char *prefix,
 	const struct fill *fill)
@@ -180,8 +190,10 @@ static int names_check(const struct xylem_option *table, const struct tree_node 
 			result = error ? error : result;
 		} else if (group && !tree_empty(member->value)) {
 			report_error(fill->report, tree_place(member->value),
-				"`%s` of %s is %s; write a mapping with its options", name, fill->subject,
-				tree_kind_name(member->value));
+				"`%s` of %s is %s; write a mapping with its options, such as `%s: { %s: ... "
+				"}`",
+				name, fill->subject, tree_kind_name(member->value), member->key->text,
+				first_below(table, name));
 			result = -XYLEM_E_INVALID;
 		}
 	}
