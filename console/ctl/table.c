@@ -158,10 +158,14 @@ static void write_cell(struct xylem_buffer *out, const json_t *row, const struct
 {
 	const json_t *value = columns_value(row, column->path);
 	const char *text = json_string_value(value);
+	size_t n = out->n;
 	if (column->kind == COLUMN_TIME && text && strlen(text) == 24) {
 		xylem_buffer_format(out, "%.5s %.12s", text + 5, text + 11);
 	} else {
 		write_value(out, value, column->kind);
+	}
+	if (out->n == n) {
+		xylem_buffer_byte(out, '-'); /* columns stay countable */
 	}
 }
 
