@@ -97,6 +97,7 @@ struct config_topic {
 	int access;                              /* enum config_access */
 	int64_t max_items;                       /* 0: all that the journal keeps */
 	int64_t expire_us;
+	bool implied; /* not under `topics`: a route names it. Nothing is declared of it */
 	struct config_place place;
 };
 enum config_access { ACCESS_WHITELIST, ACCESS_OPEN, ACCESS_AUTHORIZE };

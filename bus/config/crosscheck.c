@@ -165,7 +165,7 @@ static void topic_check(struct loading *loading, const struct config_topic *topi
 {
 	const struct config_view *view = &loading->config->view;
 	bool alerted = view->hospital->alerts && strcmp(view->hospital->alerts, topic->name) == 0;
-	if (!loading->report->errors && !alerted && !delivered_to(view, NULL, topic) &&
+	if (!loading->report->errors && !alerted && !topic->implied && !delivered_to(view, NULL, topic) &&
 		topic->publish.n == 0) {
 		report_warning(loading->report, topic->place,
 			"nothing reaches the topic `%s`; put `topic:%s` under `to` of a route, or say who "

@@ -166,6 +166,7 @@ static int everything_load(struct loading *loading, const char *path)
 	}
 	if (!error) {
 		topics_load(loading);
+		topics_imply(loading);
 		connectors_load(loading);
 		routes_load(loading);
 	}

@@ -40,6 +40,8 @@ int documents_read(struct loading *loading, const char *path);
 void users_load(struct loading *loading);
 void connectors_load(struct loading *loading);
 void topics_load(struct loading *loading);
+/* load_topics.c: those that only routes name; after topics_load(). */
+void topics_imply(struct loading *loading);
 void routes_load(struct loading *loading);
 void routes_free(struct config_view *view);
 /* What single sections cannot see: loops, what nothing uses, names used twice. */

@@ -184,7 +184,7 @@ static int may_affiliate(const struct topics *topics, const struct node *node, c
 	/* What the configuration gives is not taken away here, but for those who are kept out. */
 	bool lower = implied == TOPIC_OWNER ? affiliation != TOPIC_OWNER
 					    : affiliation < implied && affiliation != TOPIC_OUTCAST;
-	bool orphan = affiliation != TOPIC_OWNER && node->declared == NULL && last_owner(node, bare);
+	bool orphan = affiliation != TOPIC_OWNER && !node_declared(node) && last_owner(node, bare);
 	if (lower || orphan) {
 		return -XYLEM_E_UNPROCESSABLE;
 	}
@@ -197,7 +197,7 @@ int topic_affiliate(struct topics *topics, const char *name, const char *bare,
 	pthread_mutex_lock(&topics->lock);
 	const struct node *node = topics_find(topics, name);
 	int error = may_affiliate(topics, node, bare, affiliation);
-	bool owner = error == 0 && node->declared == NULL && node_affiliated(node, bare) == TOPIC_OWNER;
+	bool owner = error == 0 && !node_declared(node) && node_affiliated(node, bare) == TOPIC_OWNER;
 	pthread_mutex_unlock(&topics->lock);
 	struct change *change = error != 0 ? NULL : change_new(topics, name, bare);
 	if (change == NULL) {

@@ -3,7 +3,7 @@
  * Topics as clients make, set and delete them. The row of `topics` has who made
  * it and, as JSON, what was set beside the default (or, of a declared topic,
  * beside the declaration). A declared topic may have a row without a creator:
- * then it is there as long as it is declared.
+ * then it is there as long as it is declared, or named by a route.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +100,7 @@ static const char *stored_text(
 	XYLEM_BUFFER_SCOPED text = { 0 };
 	struct topic_settings base;
 
-	if (node != NULL && node->declared != NULL) {
+	if (node != NULL && node_declared(node)) {
 		topic_settings_declared(&base, node->declared);
 	} else {
 		topic_settings_default(&base);
@@ -213,7 +213,7 @@ static int may_configure(const struct node *node, const struct topic_settings *s
 	if (!node_exists(node)) {
 		return -XYLEM_E_NOT_FOUND;
 	}
-	for (size_t i = 0; i < n && node->declared != NULL; i++) {
+	for (size_t i = 0; i < n && node_declared(node); i++) {
 		if (table[i].declared && !topic_setting_same(settings, &node->settings, &table[i])) {
 			return -XYLEM_E_METHOD;
 		}

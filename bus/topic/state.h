@@ -61,6 +61,11 @@ static inline bool node_exists(const struct node *node)
 {
 	return node != NULL && (node->declared != NULL || node->creator != NULL);
 }
+/* Does the configuration say how it is? Not when only a route names it. */
+static inline bool node_declared(const struct node *node)
+{
+	return node->declared != NULL && !node->declared->implied;
+}
 /* Settles what it is set to: the default, the declaration, what is stored. */
 void node_settle(struct node *node);
 /* Sets or takes away (TOPIC_NONE) an explicit affiliation. False: no memory. */

@@ -88,7 +88,7 @@ static void node_free(struct node *node)
 
 void node_settle(struct node *node)
 {
-	if (node->declared != NULL) {
+	if (node_declared(node)) {
 		topic_settings_declared(&node->settings, node->declared);
 	} else {
 		topic_settings_default(&node->settings);
@@ -98,7 +98,7 @@ void node_settle(struct node *node)
 	/* What is declared counts, whatever was set before it was. */
 	size_t n;
 	const struct topic_setting *table = topic_settings_table(&n);
-	for (size_t i = 0; i < n && node->declared != NULL; i++) {
+	for (size_t i = 0; i < n && node_declared(node); i++) {
 		if (table[i].declared) {
 			topic_setting_copy(&node->settings, &base, &table[i]);
 		}
@@ -274,7 +274,7 @@ static void describe(const struct node *node, struct topic_state *state)
 	memset(state, 0, sizeof(*state));
 	snprintf(state->name, sizeof(state->name), "%s", node->name);
 	state->settings = node->settings;
-	state->declared = node->declared != NULL;
+	state->declared = node_declared(node);
 	snprintf(state->creator, sizeof(state->creator), "%s", node->creator != NULL ? node->creator : "");
 	state->created_us = node->created_us;
 	state->subscriptions = node->roster != NULL ? node->roster->active : 0;

@@ -119,7 +119,7 @@ int topic_affiliate(struct topics *topics, const char *name, const char *bare,
 struct topic_state {
 	char name[TOPIC_NAME_SIZE];
 	struct topic_settings settings;
-	bool declared; /* in the configuration */
+	bool declared; /* under `topics` of the configuration */
 	char creator[256];
 	int64_t created_us;     /* 0: of the configuration */
 	uint64_t subscriptions; /* those that are pending not counted */
@@ -143,7 +143,7 @@ int topic_create(struct topics *topics, const char *name, const char *creator,
  */
 int topic_configure(struct topics *topics, const char *name, const struct topic_settings *settings,
 	topic_done done, void *context);
-/* With its subscriptions and affiliations. -XYLEM_E_METHOD: it is declared in the configuration. */
+/* With its subscriptions and affiliations. -XYLEM_E_METHOD: it is declared in the configuration, or a route names it. */
 int topic_delete(struct topics *topics, const char *name, topic_done done, void *context);
 
 /* --- Subscriptions ------------------------------------------------------ */

@@ -50,8 +50,9 @@ static int run(struct bus *bus, const struct operation_caller *caller, const voi
 	struct config *config = bus_config(bus);
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++) {
-		json_array_append_new(
-			list, topic_view(&topics[i], config_find_topic(config_view(config), topics[i].name)));
+		const struct config_topic *declared = config_find_topic(config_view(config), topics[i].name);
+		declared = declared != NULL && declared->implied ? NULL : declared;
+		json_array_append_new(list, topic_view(&topics[i], declared));
 	}
 	config_unref(config);
 	free(topics);

@@ -164,6 +164,44 @@ class NodesTest(pubsub.Case):
         answer = await self.ok(self.get(self.bob, "<subscriptions node='ending'/>"))
         self.assertEqual(list(answer.iter(f"{{{NS}}}subscription")), [])
 
+    def restart(self, config):
+        self.stage.stop_bus()
+        self.stage.bus.mark()
+        self.stage.start_bus(config)
+
+    async def test_208_routes_name_a_topic_that_nobody_declares(self):
+        """One that a client has made, and one that begins with the route; both are nodes with owners of their own."""
+        await self.ok(self.create(self.alice, "adopted", access_model="open", title="Mine"))
+        await self.ok(self.subscribe(self.bob, "adopted"))
+        self.addCleanup(self.restart, self.config)
+        self.restart(self.config.replace("to: [topic:declared, topic:feed]",
+                                         "to: [topic:adopted, topic:begun]") +
+                     "  on: {{ from: [topic:adopted, topic:begun], to: [topic:behind] }}\n")
+        # The client's is as it was made, and its maker's.
+        found = fields(await self.ok(self.get(self.alice, "<configure node='adopted'/>", OWNER)))
+        self.assertEqual((found["title"], found["access_model"]), ("Mine", "open"))
+        await self.ok(self.configure(self.alice, "adopted", title="Still mine", access_model="open"))
+        await self.refused(self.delete(self.alice, "adopted"), "cancel/not-allowed")
+        # The route's began with the defaults; its owners are those of every topic.
+        await self.refused(self.create(self.alice, "begun"), "cancel/conflict")
+        found = fields(await self.ok(self.get(self.root, "<configure node='begun'/>", OWNER)))
+        self.assertEqual((found["title"], found["access_model"]), ("", "whitelist"))
+        await self.refused(self.subscribe(self.bob, "begun"), "cancel/not-allowed/closed-node")
+        for node in ("begun", "behind"):
+            await self.ok(self.configure(self.root, node, access_model="open", title="By root"))
+            await self.ok(self.subscribe(self.bob, node))
+        self.alice.send(f"<message to='desk@{BUS}' type='chat' id='d1'><body>\"through\"</body></message>")
+        for node in ("adopted", "begun"):
+            await self.event(self.bob, lambda e, n=node: e[0].get("node") == n)
+        for _ in range(2):  # of each of the two
+            await self.event(self.bob, lambda e: e[0].get("node") == "behind")
+        # What was set is there without the route, and after it; the client's can be deleted then.
+        self.restart(self.config)
+        await self.refused(self.items(self.bob, "begun"), "cancel/item-not-found")
+        found = fields(await self.ok(self.get(self.alice, "<configure node='adopted'/>", OWNER)))
+        self.assertEqual(found["title"], "Still mine")
+        await self.ok(self.delete(self.alice, "adopted"))
+
 
 if __name__ == "__main__":
     stage.run(NodesTest)

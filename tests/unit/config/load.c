@@ -213,6 +213,34 @@ static void a_name_belongs_to_one_file(void **state)
 	config_report_finish(&report);
 }
 
+/* Routes may name topics that nobody declares, unless it looks like a typing error (wrong/dangling.yaml). */
+static void topics_that_only_routes_name(void **state)
+{
+	static const struct {
+		const char *name;
+		bool implied;
+	} rows[] = { { "also.there", true }, { "behind", true }, { "made/by-client", true },
+		{ "orders", false } };
+	sandbox_write("xylem.yaml", 0644,
+		"bus: { name: acme, data: ./d }\n"
+		"connectors:\n  p: { http: { url: http://p/ } }\n  q: { webhook: { path: /, key: /k } }\n"
+		"topics: { orders: { publish: [a@b.c] } }\n"
+		"routes:\n"
+		"  a: { from: [q, \"topic:made/by-client\"], to: [topic:orders, { topic:behind: { window: 9 "
+		"} }, p] "
+		"}\n"
+		"  b: { from: [topic:behind, topic:orders], to: [topic:also.there] }\n");
+	struct config *config = load("xylem.yaml");
+	const struct config_view *view = config_view(config);
+	assert_int_equal(view->topic_count, sizeof(rows) / sizeof(rows[0]));
+	for (size_t i = 0; i < view->topic_count; i++) {
+		assert_string_equal(view->topics[i].name, rows[i].name);
+		assert_int_equal(view->topics[i].implied, rows[i].implied);
+	}
+	assert_ptr_equal(view->routes[0].lanes[1].topic, config_find_topic(view, "behind"));
+	config_unref(config);
+}
+
 static void a_file_that_is_not_there(void **state)
 {
 	struct config *config;
@@ -336,6 +364,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(users_by_token_and_jid, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(files_are_merged_by_section, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(a_name_belongs_to_one_file, sandbox_setup, sandbox_teardown),
+		cmocka_unit_test_setup_teardown(
+			topics_that_only_routes_name, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(a_file_that_is_not_there, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(a_hundred_problems_are_kept, sandbox_setup, sandbox_teardown),
 		cmocka_unit_test_setup_teardown(what_changed_is_seen, sandbox_setup, sandbox_teardown),
