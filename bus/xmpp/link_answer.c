@@ -3,7 +3,8 @@
  * Answers to stanzas of the server. Whoever asked gets one, so what cannot be
  * sent as it stands is made fit: bytes that XML cannot have (a title, a reason
  * that quotes somebody) become U+FFFD, and a result larger than a stanza may be
- * becomes an error that says so.
+ * becomes an error that says so. Only who gave an id or an address that leaves no
+ * room for an answer gets none.
  *
  * The rule not to break: only what a person reads comes this way with foreign
  * bytes in it. Data (items, messages) is checked by whoever writes it, and refused.
@@ -75,6 +76,7 @@ void link_answer(struct link *link, struct xylem_span stanza)
 	if (done && stanza.n > link->max_stanza) {
 		done = write_too_large(stanza, &refusal);
 		stanza = xylem_buffer_borrow(&refusal);
+		done = done && stanza.n <= link->max_stanza;
 	}
 	enqueue(link, stanza, done);
 }

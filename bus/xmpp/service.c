@@ -109,12 +109,14 @@ void request_answer(const struct xmpp_request *request, struct xylem_buffer *out
 	}
 }
 
+/* Not by request_answer(): where the asker's own id leaves no room for an error, there is no answer. */
 void request_refuse(const struct xmpp_request *request, const struct stanza_error *error)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
 
-	(void)stanza_error(&out, request->iq, error);
-	request_answer(request, &out);
+	if (stanza_error(&out, request->iq, error) && !xylem_buffer_failed(&out)) {
+		link_answer(request->service->link, xylem_buffer_borrow(&out));
+	}
 }
 
 void request_refuse_code(const struct xmpp_request *request, int code, const char *text)

@@ -273,6 +273,11 @@ routes:
                 answer = await person.iq("set", to, payload)
                 self.assertIn(condition(answer).split("/")[1], ("policy-violation", "service-unavailable", "forbidden"))
                 await self.link_stands()
+            for count in (40000, 43000, 200000):  # what an answer has to repeat
+                for attribute in ("id", "type", "xml:lang"):
+                    person.send(f"<message to='{to}' {attribute}=\"{chr(39) * count}\"><body>x</body></message>")
+                person.send(f"<iq type='get' to='{to}' id=\"{chr(39) * count}\"><x xmlns='u:x'/></iq>")
+                await self.link_stands()
             await person.logout()
 
     async def test_20_memory(self):

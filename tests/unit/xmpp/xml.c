@@ -265,6 +265,7 @@ static void a_tag_that_is_too_long_costs_one_stanza(void **state)
 		"<message from='a@b'><a b='%s'/></message>",
 		"<message from='a@b'><a b=\"%s\" >text<c/></a></message>",
 		"<message from='a@b' id='%s'/>",
+		"<message from='a@b'>'<![CDATA[]]><![CDATA[<x '\">]]>\"<a b='%s'/><![CDATA[<]]></message>",
 		"<message from='a@b' id='%s' c='/' d=\"'>\"><a>x</a></message>",
 		"<message from='a@b'><p:a b='%s' xmlns:p='u:p' c='1'><p:c p:d=''/></p:a></message>",
 		"<message from='a@b'><a b='%s' xmlns:p='" URI "1' xmlns:q='" URI
