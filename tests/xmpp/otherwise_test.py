@@ -162,6 +162,35 @@ routes:
         _, found = self.stage.api("messages?ingress=lane:duty/bob&limit=100")
         self.assertEqual(len(found["messages"]), 6)  # five of the first case, one here
 
+    def reload(self, config):
+        self.stage.write(config)
+        status, answer = self.stage.api("config/reload", {})
+        self.assertEqual(status, 200, answer)
+
+    async def test_06_a_reload(self):
+        """`otherwise` is taken away, named otherwise, and put back: each message by what counts when it is turned away."""
+        carol = self.people_online.pop("carol")
+        self.people_online["bob"].received.clear()
+        await carol.logout()
+        while not (await self.turned_away("duty", "duty/carol")).get("diverted_to"):
+            pass  # the bus has not seen her leave yet
+        with_otherwise, without = self.config, self.config.replace("[{{ carol: {{ otherwise: bob }} }}]", "[carol]")
+        self.assertNotEqual(with_otherwise, without)
+        self.reload(without)
+        self.assertEqual((await self.turned_away("duty", "duty/carol"))["outcome"], "discarded")
+        _, lane = self.stage.api("lanes/duty/bob")
+        self.assertEqual(lane["state"], "retired")
+        self.reload(self.config.replace("otherwise: bob", "otherwise: topic:away"))
+        diverted = await self.turned_away("duty", "duty/carol")
+        _, item = self.stage.api(f"messages/{diverted['diverted_to']}")
+        self.assertEqual(item["ingress"], "topic:away")
+        self.reload(with_otherwise)
+        diverted = await self.turned_away("duty", "duty/carol")
+        self.assertEqual((await self.lane(diverted["diverted_to"], "duty/bob"))["outcome"], "delivered")
+
+    async def turned_away(self, kind, name):
+        return await self.lane(self.publish(kind, {"n": 60}), name)
+
 
 if __name__ == "__main__":
     stage.run(OtherwiseTest)
