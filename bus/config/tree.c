@@ -242,6 +242,7 @@ static int scalar_interpolate(struct reader *reader, struct tree_node *node)
 	if (error == -XYLEM_E_INVALID) {
 		if (reader->file->variables == TREE_VARIABLES) {
 			report_error(reader->report, tree_place_inside(node, offset), "%s", reason.text);
+			node->unset = true;
 		}
 		return 0;
 	}

@@ -40,6 +40,7 @@ struct tree_node {
 	enum tree_kind kind;
 	enum tree_style style; /* of scalars */
 	bool interpolated;     /* `${...}` was replaced in it; `raw` is what the file says */
+	bool unset;            /* a variable in it could not be replaced, which was reported */
 	const struct tree_file *file;
 	int line, column; /* from 1, in characters */
 	const char *text; /* scalars: terminated, valid UTF-8 without NUL */

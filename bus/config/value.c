@@ -430,6 +430,9 @@ int value_set(const struct xylem_option *option, void *options, const struct tre
 	const struct fill *fill)
 {
 	void *at = (char *)options + option->offset;
+	if (node->unset) {
+		return -XYLEM_E_INVALID; /* not a second complaint about the text of the variable */
+	}
 	if (option->type == XYLEM_OPTION_JSON) {
 		return json_set(at, node, fill);
 	}
