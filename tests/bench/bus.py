@@ -80,8 +80,9 @@ class Bus:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.file = self.folder / "xylem.yaml"
+        self.console = ports.free()
         self.file.write_text(f"bus: {{ name: bench, data: ./data }}\n"
-                             f"console: {{ listen: 127.0.0.1:{ports.free()} }}\n{config}", encoding="utf-8")
+                             f"console: {{ listen: 127.0.0.1:{self.console} }}\n{config}", encoding="utf-8")
         self.process = None
 
     def start(self):
@@ -100,6 +101,15 @@ class Bus:
                         return time.monotonic() - begin
                 if not self.process.alive() or time.monotonic() > begin + 300:
                     raise PeerError(f"xylemd is not ready\n{self.process.tail()}")
+
+    def ask(self, method, path):
+        """An operation of the console, as the admin."""
+        token = (self.folder / "data/admin.token").read_text(encoding="ascii").strip()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.console}/api/v1/{path}", method=method,
+                                         data=b"{}" if method == "POST" else None,
+                                         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
 
     def cpu_us(self):
         """User and system time so far, of all threads."""

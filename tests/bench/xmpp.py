@@ -123,6 +123,19 @@ class World:
         (self.folder / "content").write_text(self.people.sample(), encoding="utf-8")
         return items * subscribers * 1e6 / (got["last_us"] - got["first_us"]), spent
 
+    def kept(self, items):
+        """The same of items that lie in the journal when the first is sent: nothing comes in meanwhile."""
+        self.bus.ask("POST", "lanes/bus.topics/subscribers/pause")
+        self.people.tell("reset")
+        self.programs.load(self.hook, "/in", count=items, batch=100, connections=4, body=300)
+        while any(lane["backlog"] for lane in self.bus.ask("GET", "lanes")["lanes"] if lane["lane"] == "in/topic:t"):
+            time.sleep(0.05)  # a count gives no event
+        before = self.bus.cpu_us()
+        self.bus.ask("POST", "lanes/bus.topics/subscribers/resume")
+        got = self.people.wait(items)
+        spent = (self.bus.cpu_us() - before) / items
+        return items * 1e6 / (got["last_us"] - got["first_us"]), spent
+
     def ceiling(self, items, subscribers):
         """The same bytes from a raw socket, once the bus is gone."""
         content = self.folder / "content"
@@ -159,8 +172,11 @@ def topic(programs, folder, scale):
         with World(programs, folder, kind) as world:
             world.subscribe(1)
             rate, spent = world.rate(items, 1)
+            kept, kept_spent = world.kept(items)
             yield from stanzas(world, kind, items)
             ceiling = world.ceiling(items, 1)
+        yield Figure("xmpp", f"{kind}: a topic's items to one subscriber", kept, "/s", ceiling, RAW, kept_spent,
+                     "items that lie in the journal already: topic -> notification alone")
         yield Figure("xmpp", f"{kind}: a topic to one subscriber", rate, "/s", ceiling, RAW, spent,
                      "webhook -> topic -> notification: CPU includes taking it in and deriving the item")
 
