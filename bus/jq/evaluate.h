@@ -69,6 +69,21 @@ enum jq_status jq_fields_one(struct jq_machine *machine, const struct jq_node *n
 enum jq_status jq_field_of(struct jq_machine *machine, const struct jq_node *node, struct jq_value value,
 	struct jq_value *ret_value);
 
+/* The fields of a path from the one at `at` on; `entry` is what the one before gave, NULL: nothing. */
+enum jq_status jq_fields_from(struct jq_machine *machine, const struct jq_fields *fields,
+	const struct json_entry *entry, uint32_t at, struct jq_value *ret_value);
+
+/* evaluate_record.c: makes the record of an OBJECT that is one; false: out of memory. */
+bool jq_record_make(struct jq_tree *tree, struct jq_node *node);
+/*
+ * Members of the input (borrowed) by the names of the record, NULL where there is none; to be given back.
+ * NULL: not that way.
+ */
+const struct json_entry **jq_record_find(
+	struct jq_machine *machine, const struct jq_record *record, struct jq_value input);
+void jq_record_give(
+	struct jq_machine *machine, const struct jq_record *record, const struct json_entry **found);
+
 /* For actions without results of their own place. */
 enum jq_status jq_each_by_one(struct jq_machine *machine, struct jq_flow *flow);
 

@@ -43,12 +43,22 @@ static __attribute__((noinline)) enum jq_status fields_follow(
 	return status;
 }
 
+enum jq_status jq_fields_from(struct jq_machine *machine, const struct jq_fields *fields,
+	const struct json_entry *entry, uint32_t at, struct jq_value *ret_value)
+{
+	entry = entry ? entry_follow(&machine->index, entry, fields, &at) : NULL;
+	if (!entry) {
+		*ret_value = jq_simple(JQ_NULL);
+		return JQ_DONE;
+	}
+	*ret_value = jq_entry_value(&machine->index, entry);
+	return at < fields->n ? fields_follow(machine, fields, at, ret_value) : JQ_DONE;
+}
+
 enum jq_status jq_fields_one(struct jq_machine *machine, const struct jq_node *node, struct jq_cell *cells,
 	struct jq_value input, struct jq_value *ret_value)
 {
 	const struct jq_fields *fields = node->fields;
-	const struct json_entry *entry = NULL;
-	uint32_t at = 0;
 	machine->fuel -= fields->n;
 	*ret_value = input;
 	if (fields->base) {
@@ -57,17 +67,8 @@ enum jq_status jq_fields_one(struct jq_machine *machine, const struct jq_node *n
 			return status;
 		}
 	}
-	if (ret_value->kind == JQ_OBJECT_RAW) {
-		entry = jq_entry_of(machine, *ret_value);
-	}
-	if (!entry) {
-		return fields_follow(machine, fields, 0, ret_value);
-	}
-	entry = entry_follow(&machine->index, entry, fields, &at);
-	if (!entry) {
-		*ret_value = jq_simple(JQ_NULL);
-		return JQ_DONE;
-	}
-	*ret_value = jq_entry_value(&machine->index, entry);
-	return at < fields->n ? fields_follow(machine, fields, at, ret_value) : JQ_DONE;
+	const struct json_entry *entry = ret_value->kind == JQ_OBJECT_RAW ? jq_entry_of(machine, *ret_value)
+									  : NULL;
+	return entry ? jq_fields_from(machine, fields, entry, 0, ret_value)
+		     : fields_follow(machine, fields, 0, ret_value);
 }

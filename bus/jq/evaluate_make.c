@@ -221,20 +221,34 @@ static struct jq_value member_put(
 	return jq_is_string(key) ? jq_object_set(machine, object, key, value) : jq_fail_key(machine, key);
 }
 
+/* A value of an object; `found`: what the paths begin with was looked for. */
+static enum jq_status member_value(struct jq_machine *machine, const struct jq_flow *flow, uint32_t i,
+	const struct json_entry *const *found, struct jq_value *ret_value)
+{
+	const struct jq_node *node = flow->node, *value = node->list[i + 1];
+	if (found && node->record->of[i / 2] < JQ_RECORD_NAMES) {
+		machine->fuel -= value->fields->n;
+		return jq_fields_from(machine, value->fields, found[node->record->of[i / 2]], 1, ret_value);
+	}
+	return jq_one(machine, value, flow->cells, jq_retain(flow->input), ret_value);
+}
+
 /* All keys are constants that differ. */
 static enum jq_status object_plain(
 	struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
 {
 	const struct jq_node *node = flow->node;
+	const struct json_entry **found = node->record ? jq_record_find(machine, node->record, flow->input)
+						       : NULL;
 	struct jq_value object = jq_object(machine, node->count / 2), value;
 	for (uint32_t i = 0; i < node->count && !jq_is_none(object); i += 2) {
-		enum jq_status status = jq_one(
-			machine, node->list[i + 1], flow->cells, jq_retain(flow->input), &value);
+		enum jq_status status = member_value(machine, flow, i, found, &value);
 		if (status != JQ_DONE) {
 			return status;
 		}
 		object = jq_object_add(machine, object, node->list[i]->value, value);
 	}
+	jq_record_give(machine, node->record, found);
 	jq_release(machine, flow->input);
 	return jq_return(machine, object, ret_value);
 }

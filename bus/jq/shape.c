@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What mappings are mostly made of, recognised once so that it is evaluated
- * directly: a path of fields (`.order.customer.id`), `map` of an expression with at
- * most one result, and expressions that hold no call and little else, which need
+ * directly: a path of fields (`.order.customer.id`), an object of such paths,
+ * `map` of an expression with at most one result, and expressions that hold no call and little else, which need
  * no count of levels: how deep they go on the stack is known.
  *
  * Everything here is a shorter way to the same result; what is not recognised
@@ -121,6 +121,11 @@ bool jq_shapes_find(struct jq_tree *tree)
 		}
 		if (is_map(node)) {
 			node->action = &jq_action_map;
+		}
+	}
+	for (struct jq_node *node = tree->last; node; node = node->made_before) {
+		if (node->kind == NODE_OBJECT && !jq_record_make(tree, node)) {
+			return false;
 		}
 	}
 	heights_find(tree);

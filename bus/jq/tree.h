@@ -119,6 +119,19 @@ struct jq_fields {
 	struct jq_field fields[];
 };
 
+/* An OBJECT of paths: the names that they begin with (evaluate_record.c). */
+enum { JQ_RECORD_NAMES = 64 };
+struct jq_record_slot {
+	const char *name; /* NULL: free */
+	uint32_t n, index;
+};
+struct jq_record {
+	struct jq_record_slot *slots; /* by hash */
+	uint32_t mask, shift;
+	uint32_t n;  /* names */
+	uint8_t *of; /* for each value its name's index, JQ_RECORD_NAMES where it is no path */
+};
+
 struct jq_node {
 	const struct jq_action *action;
 	uint8_t kind, outputs, op;
@@ -129,6 +142,7 @@ struct jq_node {
 	struct jq_node *a, *b, *c, *d;
 	struct jq_node **list;
 	struct jq_value value;
+	const struct jq_record *record; /* of an OBJECT, where it has one */
 	const struct jq_fields *fields; /* of a FIELD, where it ends a path that is not long (shape.c) */
 	uint8_t height; /* expressions within each other, where they are few and none is a call (shape.c); or 0 */
 	union {
