@@ -6,6 +6,7 @@
  * place of the next, so that what is put back changes in place. Nothing here
  * goes deeper than the value does.
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "jq/evaluate.h"
@@ -159,8 +160,9 @@ static bool mark_key(struct jq_machine *machine, struct jq_value array, struct j
 {
 	uint32_t n = array.array->n;
 	if (jq_is_number(key)) {
+		/* Its fraction is cut before it counts from the end, as where elements are read. */
 		double place = jq_number_double(key);
-		place = place < 0 ? place + n : place;
+		place = trunc(place) + (place < 0 ? n : 0);
 		if (place >= 0 && place < n) {
 			marks[(size_t)place] = 1;
 		}
