@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include <base/clock.h>
+#include <metrics/metrics.h>
 #include <topic/state.h>
 #include <xylem/log.h>
 
@@ -344,6 +345,14 @@ static void report(struct worker *worker, size_t n, struct xylem_result *results
 	}
 }
 
+static void node_count(struct node *node)
+{
+	if (node->counted == NULL) {
+		node->counted = metric_series(METRIC_TOPIC_ITEMS, node->name, NULL, NULL);
+	}
+	metric_add(node->counted, 1);
+}
+
 static void count(
 	struct topics *topics, const struct target *targets, const struct xylem_result *results, size_t n)
 {
@@ -352,6 +361,7 @@ static void count(
 		struct node *node = targets[i].exists ? topics_find(topics, targets[i].name) : NULL;
 		if (node != NULL && results[i].failure == XYLEM_DELIVERED) {
 			node->items++;
+			node_count(node);
 		}
 	}
 	pthread_mutex_unlock(&topics->lock);

@@ -55,6 +55,7 @@ struct node {
 	struct affiliated *affiliated; /* sorted */
 	size_t affiliated_count;
 	uint64_t items;
+	struct metric *counted; /* the same, for Prometheus; NULL before the first */
 };
 /* Is it a topic now? */
 static inline bool node_exists(const struct node *node)

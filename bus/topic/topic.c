@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <metrics/metrics.h>
 #include <topic/state.h>
 
 static _Atomic(struct topics *) current;
@@ -83,6 +84,9 @@ static void node_free(struct node *node)
 	free(node->creator);
 	free(node->stored);
 	free(node->name);
+	if (node->counted != NULL) {
+		metric_hide(node->counted);
+	}
 	free(node);
 }
 

@@ -49,6 +49,8 @@ class PublishTest(pubsub.Case):
         await self.ok(self.publish(self.alice, "bell"))
         event = await self.event(self.bob, lambda e: e[0].get("node") == "bell")
         self.assertEqual(len(event.find(f"{{{EVENT}}}event")[0]), 0)
+        self.assertIn(b'xylem_topic_items_total{topic="bell"} 1\n', self.stage.fetch(
+            f"http://127.0.0.1:{self.stage.console}/metrics"))
         for ask in (self.items(self.alice, "bell"), self.retract(self.alice, "bell", "a"),
                     self.set(self.alice, "<purge node='bell'/>", OWNER)):
             answer = await self.refused(ask, "cancel/feature-not-implemented/unsupported")
