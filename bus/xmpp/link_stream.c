@@ -54,6 +54,8 @@ static void barrier_send(struct link *link, int64_t now)
 	xylem_buffer_format(&iq,
 		"<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
 		link->barrier_id, link->domain, link->domain);
+	/* So that it is read whole whatever piece it ends in: outbox.c, spaces_behind(). */
+	xylem_buffer_format(&iq, "%*s", (int)iq.n, "");
 	if (xylem_buffer_failed(&iq) || outbox_barrier(link->outbox, xylem_buffer_borrow(&iq)) != 0) {
 		link->ended = true;
 		return;

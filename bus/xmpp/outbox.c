@@ -24,9 +24,12 @@
 #include <base/hash.h>
 #include <base/jid.h>
 #include <xmpp/outbox.h>
+#include <xmpp/xml.h>
 
 #define OUTBOX_MAGIC 0x6f757462U
 #define BUCKETS 1024U
+#define PIECE 1024U              /* so much a server reads at once, surely */
+#define SPACES_MAX (240U * 1024) /* with a stanza behind them less than servers bear at once */
 #define ENDS_SUSPECT 2U
 #define ENDS_BLAMED 4U
 
@@ -161,25 +164,39 @@ static void untrack(struct outbox *outbox, struct outgoing *out)
 	out->number = 0;
 }
 
+/*
+ * Spaces behind a stanza that a server may read in pieces. Where a piece ends
+ * within a tag, expat (2.6, and Debian's 2.5.0 from deb12u2 on) looks at the tag
+ * again only when twice as many bytes are there (CVE-2023-52425), and the servers leave it
+ * at that: the end of the stanza would lie there until something else is sent.
+ */
+static size_t spaces_behind(struct xylem_span stanza)
+{
+	size_t longest = stanza.n <= PIECE ? 0 : xml_longest_tag(stanza);
+	return longest < SPACES_MAX ? longest : SPACES_MAX;
+}
+
 static struct outgoing *outgoing_new(
 	struct outbox *outbox, struct xylem_span stanza, const struct outbox_track *t)
 {
+	size_t spaces = spaces_behind(stanza);
 	struct xylem_span id = xylem_span_of(t != NULL ? t->id : NULL);
 	struct xylem_span to = jid_bare(xylem_span_of(t != NULL ? t->to : NULL));
-	struct outgoing *out = malloc(sizeof(*out) + stanza.n + id.n + to.n);
+	struct outgoing *out = malloc(sizeof(*out) + stanza.n + spaces + id.n + to.n);
 	if (out == NULL) {
 		return NULL;
 	}
 	memset(out, 0, sizeof(*out));
-	out->n = stanza.n;
+	out->n = stanza.n + spaces;
 	out->id_n = id.n;
 	out->to_n = to.n;
 	memcpy(out->bytes, stanza.at, stanza.n);
+	memset(out->bytes + stanza.n, ' ', spaces);
 	if (id.n > 0) {
-		memcpy(out->bytes + stanza.n, id.at, id.n);
+		memcpy(out->bytes + out->n, id.at, id.n);
 	}
 	if (to.n > 0) {
-		memcpy(out->bytes + stanza.n + id.n, to.at, to.n);
+		memcpy(out->bytes + out->n + id.n, to.at, to.n);
 	}
 	outbox->held_bytes += footprint(out);
 	return out;

@@ -43,7 +43,7 @@ struct outbox_track {
 struct outbox *outbox_new(void);
 struct outbox *outbox_free(struct outbox *outbox);
 
-/* Queues a copy. `track` NULL: sent once, never repeated. -XYLEM_E_MEMORY. */
+/* Queues a copy, with spaces behind it where it is long. `track` NULL: sent once, never repeated. -XYLEM_E_MEMORY. */
 int outbox_add(struct outbox *outbox, struct xylem_span stanza, const struct outbox_track *track);
 
 /* Queues a barrier behind what is covered by it. True while one is wanted and none is under way. */

@@ -408,6 +408,33 @@ bool xml_check(struct xylem_span bytes, size_t *ret_offset)
 	return true;
 }
 
+static const char *tag_end(const char *at, const char *end)
+{
+	char quote = '\0';
+	for (; at < end && (quote != '\0' || *at != '>'); at++) {
+		if (quote != '\0') {
+			quote = *at == quote ? '\0' : quote;
+		} else if (*at == '\'' || *at == '"') {
+			quote = *at;
+		}
+	}
+	return at;
+}
+
+size_t xml_longest_tag(struct xylem_span bytes)
+{
+	const char *end = bytes.at + bytes.n;
+	const char *at = bytes.at;
+	size_t longest = 0;
+
+	while (at < end && (at = memchr(at, '<', (size_t)(end - at))) != NULL) {
+		const char *tag = at;
+		at = tag_end(tag, end);
+		longest = (size_t)(at - tag) > longest ? (size_t)(at - tag) : longest;
+	}
+	return longest;
+}
+
 void xml_escape_words(struct xylem_buffer *out, struct xylem_span text)
 {
 	size_t at;

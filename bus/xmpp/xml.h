@@ -72,6 +72,8 @@ void xml_write_attribute(struct xylem_buffer *out, const char *name, struct xyle
 
 /* UTF-8 of XML 1.0 characters only (XML 1.0, 2.2)? If not, *ret_offset is the first byte at fault. */
 bool xml_check(struct xylem_span bytes, size_t *ret_offset);
+/* Bytes of the longest tag of well-formed elements, from `<` to before `>`. */
+size_t xml_longest_tag(struct xylem_span bytes);
 /* The bytes with U+FFFD for each that xml_check() finds: for what a person reads, never for data. */
 void xml_repair(struct xylem_span bytes, struct xylem_buffer *out);
 

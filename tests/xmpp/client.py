@@ -6,13 +6,24 @@ import xml.etree.ElementTree as ET
 
 import slixmpp
 
+from .pieces import Whole, pushed
+
 logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
 CLIENT = "{jabber:client}"
 
 
+class Account(slixmpp.ClientXMPP):
+    def __init__(self, jid, password):
+        super().__init__(jid, password)
+        self.whole = Whole()
+
+    def data_received(self, data):
+        super().data_received(self.whole.add(data))
+
+
 class Client:
     def __init__(self, server, user, password="pw"):
-        self.xmpp = slixmpp.ClientXMPP(f"{user}@{server.domain}", password)
+        self.xmpp = Account(f"{user}@{server.domain}", password)
         self.xmpp["feature_mechanisms"].unencrypted_plain = True
         self.server, self.bare = server, f"{user}@{server.domain}"
         self.received = []  # messages, as elements
@@ -54,7 +65,7 @@ class Client:
 
     def send(self, xml):
         """One stanza as text, as it stands."""
-        self.xmpp.send_raw(xml)
+        self.xmpp.send_raw(pushed(xml))
 
     async def iq(self, kind, to, payload):
         """Sends an IQ; the answer as an element, result or error."""
@@ -70,7 +81,7 @@ class Client:
             if not answer.done():
                 answer.set_result(stanza.xml)
         self.xmpp.register_handler(slixmpp.xmlstream.handler.Callback(name, matcher, take, once=True))
-        self.xmpp.send_raw(f"<iq type='{kind}' to='{to}' id='{name}'>{payload}</iq>")
+        self.xmpp.send_raw(pushed(f"<iq type='{kind}' to='{to}' id='{name}'>{payload}</iq>"))
         return await asyncio.wait_for(answer, deadline)
 
     async def message(self, wanted, deadline=20):

@@ -9,6 +9,8 @@ import socket
 import threading
 import xml.etree.ElementTree as ET
 
+from .pieces import Whole, pushed
+
 ACCEPT = "{jabber:component:accept}"
 ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
 
@@ -20,6 +22,7 @@ class Component:
         self.stanzas, self.answers = [], {}
         self.socket = None
         self.failure = None
+        self.whole = Whole()
 
     def __enter__(self):
         self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=30)
@@ -42,7 +45,7 @@ class Component:
         data = self.socket.recv(65536)
         if not data:
             raise ConnectionError("the server closed the stream")
-        self.parser.feed(data)
+        self.parser.feed(self.whole.add(data))
         yield from self.parser.read_events()
 
     def _next_header(self):
@@ -75,7 +78,7 @@ class Component:
             self.arrived.notify_all()
 
     def send(self, text):
-        self.socket.sendall(text.encode())
+        self.socket.sendall(pushed(text).encode())
 
     def answer(self, name, deadline=90):
         with self.arrived:

@@ -26,9 +26,11 @@ class LargeTest(stage.Case):
     config = f"""
 connectors:
   desk: {{{{ xmpp: {{{{ allow: [{RAW}] }}}} }}}}
+  paint: {{{{ webhook: {{{{ path: /paint, verify: none, listen: "127.0.0.1:{{hook}}" }}}} }}}}
 topics:
   t: {{{{ access: open }}}}
 routes:
+  paint: {{{{ from: [paint], to: [topic:t] }}}}
   desk: {{{{ from: [desk], to: [topic:t] }}}}
 """
 
@@ -85,6 +87,20 @@ routes:
         for name, text in (("small", "&quot;" * 100), ("large", "x" * (LIMIT - 2000))):
             self.assertEqual(self.ask(name, f"<e xmlns='u:e'>{text}</e>"), "result", name)
         self.link_stands("after")
+
+    def test_06_a_long_attribute_goes_out(self):
+        """The server reads it in pieces; the bus sees to it that it reads the end, too, and the barrier behind it."""
+        self.assertEqual(self.ask("follow", f"<pubsub xmlns='http://jabber.org/protocol/pubsub'><subscribe node='t' jid='{RAW}'/>"
+                                  "</pubsub>", BUS), "result")
+        for count in (5000, 100000, 200000):
+            self.api("publish", {"ingress": "paint", "contenttype": "application/xml",
+                                 "data_text": f"<svg xmlns='u:svg' d='{'x' * count}'/>"})
+            with self.raw.arrived:
+                self.assertTrue(self.raw.arrived.wait_for(lambda: self.painted(count), 60), count)
+        self.link_stands("out")
+
+    def painted(self, count):
+        return any(len(svg.get("d")) == count for stanza in self.raw.stanzas for svg in stanza.iter("{u:svg}svg"))
 
     def test_20_memory(self):
         line, grown = self.memory.grown()

@@ -81,6 +81,25 @@ static void confirms_what_was_before_the_barrier(void **state)
 	}
 }
 
+/* Long stanzas are followed by as many spaces as their longest tag. */
+static void long_tags_are_followed_by_spaces(void **state)
+{
+	static char stanza[2000], expected[4000];
+	struct outbox *outbox = outbox_new();
+	memset(stanza, 'x', sizeof(stanza) - 1);
+	memcpy(stanza, "<1 a='>", 7);
+	memcpy(stanza + 1500, "'>", 2);
+	memcpy(stanza + sizeof(stanza) - 5, "</1>", 4);
+	snprintf(expected, sizeof(expected), "%s%1501s<2/>", stanza, "");
+	add(outbox, stanza, "1", "a");
+	add(outbox, "<2/>", "2", "b");
+	assert_int_equal(outbox_queued_bytes(outbox), strlen(expected));
+	assert_string_equal(drain(outbox, 700), expected);
+	assert_true(outbox_refused(outbox, XYLEM_SPAN_LITERAL("1"), XYLEM_SPAN_LITERAL("a@b"),
+		XYLEM_SPAN_NONE, XYLEM_SPAN_NONE, XYLEM_SPAN_NONE));
+	outbox_free(outbox);
+}
+
 static void errors_find_their_stanza(void **state)
 {
 	struct outbox *outbox = outbox_new();
@@ -185,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(confirms_what_was_before_the_barrier),
+		cmocka_unit_test(long_tags_are_followed_by_spaces),
 		cmocka_unit_test(errors_find_their_stanza),
 		cmocka_unit_test(repeats_what_is_not_confirmed_in_order),
 		cmocka_unit_test(finds_the_one_that_a_server_does_not_bear),
