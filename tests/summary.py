@@ -21,6 +21,7 @@ import xml.etree.ElementTree as xml
 # What a program printed goes into the file as it is, also what XML cannot hold.
 NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+EXCEPTION = re.compile(r"[\w.]*(Error|Exception)\b")
 COMPLAINT = 300  # characters of what a case said of its failure
 
 
@@ -56,11 +57,13 @@ def ends_of(path):
 
 
 def complaints(printed):
-    """What a TAP program said of its failed cases: NUMBER - NAME, and the last line behind `#` that follows."""
+    """What a TAP program said of its failed cases: NUMBER - NAME, and of the lines behind `#` that follow the last one, or
+    the one that names an exception: behind that, the next case may have said something already."""
     said, failed = {}, None
     for line in printed.splitlines():
         if line.startswith("#") and failed:
-            said[failed] = NO_XML.sub("?", line.lstrip("# "))[:COMPLAINT] or said.get(failed, "")
+            if not EXCEPTION.match(said.get(failed, "")):
+                said[failed] = NO_XML.sub("?", line.lstrip("# "))[:COMPLAINT] or said.get(failed, "")
         else:
             failed = line.removeprefix("not ok ") if line.startswith("not ok ") else None
     return said

@@ -16,8 +16,8 @@ SUMMARY = pathlib.Path(__file__).resolve().parents[1] / "summary.py"
 ENDS = [
     ("passes", "tap", "echo 1..1; echo ok 1 - a", None),
     ("one case fails", "tap", "echo 1..2; echo ok 1 - a; echo not ok 2 - b; exit 1", "FAILED: one case fails: 2 - b"),
-    ("a case says why", "tap", "echo 1..1; echo not ok 1 - a; echo '# at b'; echo '# c is not d'; exit 1",
-     "FAILED: a case says why: 1 - a: c is not d"),
+    ("a case says why", "tap", "echo 1..1; echo not ok 1 - a; echo '# at b'; echo '# AssertionError: c'; echo '# more'; exit 1",
+     "FAILED: a case says why: 1 - a: AssertionError: c"),
     ("a case is skipped", "tap", "echo 'ok 1 - a # SKIP it has no probe'; echo ok 2 - b; echo 1..2",
      "skipped: a case is skipped: 1 - a: it has no probe"),
     ("all is skipped", "tap", "echo '1..0 # SKIP not on this machine'",
