@@ -69,6 +69,7 @@ struct config_xmpp {
 	int64_t max_stanza; /* escaped bytes */
 	struct xylem_strings allow;
 	struct xylem_strings create; /* JIDs, @domain: who may make topics */
+	int create_access;           /* enum config_access: what these begin with */
 };
 
 /* `users:` NAME: */

@@ -175,6 +175,8 @@ static const struct xylem_option console_options[] = {
 	XYLEM_OPTIONS_END,
 };
 
+static const char *const accesses[] = { "whitelist", "open", "authorize", NULL };
+
 static const struct xylem_option xmpp_options[] = {
 	{ .name = "server",
 		.type = XYLEM_OPTION_ADDRESS,
@@ -220,6 +222,15 @@ static const struct xylem_option xmpp_options[] = {
 		.summary = "JIDs, and `@domain` for everybody of a domain, who may make topics by PubSub, "
 			   "beside users of the role `deployer` and `admin`.",
 		.example = "[desk@acme.test]" },
+	{ .name = "create_access",
+		.type = XYLEM_OPTION_ENUM,
+		.offset = AT(xmpp, create_access),
+		.default_value = "whitelist",
+		.choices = accesses,
+		.since = "0.1",
+		.summary =
+			"Who may subscribe to a topic that is made by PubSub, until its owner says "
+			"otherwise: whom the owner lists, everybody, or everybody whom the owner approves." },
 	XYLEM_OPTIONS_END,
 };
 
@@ -249,8 +260,6 @@ static const struct xylem_option user_options[] = {
 		.example = "[ops@acme.test]" },
 	XYLEM_OPTIONS_END,
 };
-
-static const char *const accesses[] = { "whitelist", "open", "authorize", NULL };
 
 static const struct xylem_option topic_options[] = {
 	{ .name = "title",

@@ -90,6 +90,7 @@ struct generation *generation_new(const struct config_view *view)
 	if (!failed && view->xmpp != NULL) {
 		generation->allow = copy_list(generation->arena, view->xmpp->allow, &failed);
 		generation->create = copy_list(generation->arena, view->xmpp->create, &failed);
+		generation->create_access = view->xmpp->create_access;
 	}
 	return failed ? generation_free(generation) : generation;
 }

@@ -168,3 +168,11 @@ bool topics_may_create(struct topics *topics, const char *bare)
 	pthread_mutex_unlock(&topics->lock);
 	return may;
 }
+
+void topics_new_settings(struct topics *topics, struct topic_settings *ret_settings)
+{
+	topic_settings_default(ret_settings);
+	pthread_mutex_lock(&topics->lock);
+	ret_settings->access = topics->generation->create_access;
+	pthread_mutex_unlock(&topics->lock);
+}

@@ -84,6 +84,7 @@ struct generation {
 	struct person *people;
 	size_t people_count;
 	struct xylem_strings allow, create;
+	int create_access; /* enum config_access */
 	struct config_topic *topics;
 	size_t topic_count;
 };

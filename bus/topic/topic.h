@@ -94,6 +94,8 @@ enum topic_affiliation topic_affiliation(struct topics *topics, const char *name
 bool topics_known(struct topics *topics, const char *bare);
 /* May they make topics: users from role deployer on, and those of `xmpp.create`. */
 bool topics_may_create(struct topics *topics, const char *bare);
+/* What a topic that they make begins with: the defaults, and `xmpp.create_access`. */
+void topics_new_settings(struct topics *topics, struct topic_settings *ret_settings);
 
 struct topic_affiliated {
 	const char *topic;

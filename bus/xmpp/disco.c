@@ -138,15 +138,18 @@ static void write_meta_data(
 	form_close(out);
 }
 
-/* -XYLEM_E_NOT_FOUND also for a topic that the asker may not see. */
+/*
+ * -XYLEM_E_NOT_FOUND; -XYLEM_E_METHOD with the state: it is there, and the asker
+ * is not on its list; -XYLEM_E_FORBIDDEN.
+ */
 static int find_topic(const struct xmpp_request *request, struct topic_state *ret_state)
 {
 	char *name = xylem_arena_text(request->arena, xml_attribute(request->payload, "node"));
 	struct topics *topics = service_topics(request->service);
-	if (name == NULL || topics == NULL || topic_check(topics, name, request->sender, TOPIC_SEE) != 0) {
+	if (name == NULL || topics == NULL || topic_state(topics, name, ret_state) != 0) {
 		return -XYLEM_E_NOT_FOUND;
 	}
-	return topic_state(topics, name, ret_state);
+	return topic_check(topics, name, request->sender, TOPIC_SEE);
 }
 
 static const char *title_of(const struct topic_state *topic)
@@ -161,14 +164,18 @@ static void info_of_node(const struct xmpp_request *request)
 	XYLEM_BUFFER_SCOPED out = { 0 };
 	struct topic_state topic;
 
-	if (find_topic(request, &topic) != 0) {
+	/* Whom the bus talks to is told of a closed topic what subscribing to it would tell. */
+	int right = find_topic(request, &topic);
+	if (right != 0 && (right != -XYLEM_E_METHOD || !request->entitled)) {
 		request_refuse_code(request, -XYLEM_E_NOT_FOUND, NULL);
 		return;
 	}
 	open_query(request, &out, NS_DISCO_INFO);
-	write_identity(&out, "pubsub", "leaf", title_of(&topic));
+	write_identity(&out, "pubsub", "leaf", right == 0 ? title_of(&topic) : topic.name);
 	write_features(&out, node_features, topic.settings.persist ? COUNT(node_features) : 3);
-	write_meta_data(request, &out, &topic);
+	if (right == 0) {
+		write_meta_data(request, &out, &topic);
+	}
 	close_query(request, &out);
 }
 

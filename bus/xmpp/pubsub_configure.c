@@ -92,7 +92,7 @@ static void get_default(const struct xmpp_request *request, const struct xml_nod
 		pubsub_refuse(request, "auth", "forbidden", NULL);
 		return;
 	}
-	topic_settings_default(&settings);
+	topics_new_settings(service_topics(request->service), &settings);
 	answer_form(request, NULL, &settings);
 }
 

@@ -53,7 +53,7 @@ static bool read_configuration(const struct xmpp_request *request, struct topic_
 	struct xylem_reason reason = { "" };
 	const struct xml_node *form = form_find(xml_child(request->payload, NS_PUBSUB, "configure"), &cancel);
 
-	topic_settings_default(settings);
+	topics_new_settings(service_topics(request->service), settings);
 	if (form == NULL || cancel) {
 		return true;
 	}

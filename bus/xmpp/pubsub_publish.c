@@ -255,7 +255,7 @@ static bool find_node(const struct xmpp_request *request, const char *name, bool
 
 	*ret_exists = error != -XYLEM_E_NOT_FOUND;
 	if (error == -XYLEM_E_NOT_FOUND && topics_may_create(topics, request->sender)) {
-		topic_settings_default(ret_settings);
+		topics_new_settings(topics, ret_settings);
 		return true;
 	}
 	error = error != 0 ? error : topic_state(topics, name, &state);

@@ -44,11 +44,21 @@ class NodesTest(pubsub.Case):
         self.assertEqual((found["title"], found["type"], found["language"], found["max_items"], found["creator"],
                           found["owner"]), ("Mine", "u:t", "en", "7", self.alice.bare, self.alice.bare))
         self.assertRegex(found["creation_date"], r"^20\d\d-\d\d-\d\dT")
-        # Whoever may not see a node does not learn that it is there.
+        # Whoever is not on the list is told what kind of thing it is, as the answer to subscribing tells, and no more.
         for client in (self.dave, self.bob):
-            await self.refused(client.iq("get", BUS, f"<query xmlns='{INFO}' node='meta'/>"), "cancel/item-not-found")
+            info = await self.ok(client.iq("get", BUS, f"<query xmlns='{INFO}' node='meta'/>"))
+            self.assertEqual([dict(i.attrib) for i in info.iter(f"{{{INFO}}}identity")],
+                             [{"category": "pubsub", "type": "leaf", "name": "meta"}])
+            self.assertIn(NS, [f.get("var") for f in info.iter(f"{{{INFO}}}feature")])
+            self.assertIsNone(info.find(f".//{{{DATA}}}x"))
+            await self.refused(client.iq("get", BUS, f"<query xmlns='{ITEMS}' node='meta'/>"), "cancel/item-not-found")
             nodes = await self.ok(client.iq("get", BUS, f"<query xmlns='{ITEMS}'/>"))
             self.assertNotIn("meta", [i.get("node") for i in nodes.iter(f"{{{ITEMS}}}item")])
+        # An outcast is told nothing.
+        await self.ok(self.affiliate(self.alice, "meta", (self.bob.bare, "outcast")))
+        for ns in (INFO, ITEMS):
+            await self.refused(self.bob.iq("get", BUS, f"<query xmlns='{ns}' node='meta'/>"), "cancel/item-not-found")
+        await self.refused(self.bob.iq("get", BUS, f"<query xmlns='{INFO}' node='no-such'/>"), "cancel/item-not-found")
 
     async def test_103_items_of_a_node(self):
         await self.ok(self.create(self.alice, "listed", access_model="open"))
@@ -201,6 +211,33 @@ class NodesTest(pubsub.Case):
         found = fields(await self.ok(self.get(self.alice, "<configure node='adopted'/>", OWNER)))
         self.assertEqual(found["title"], "Still mine")
         await self.ok(self.delete(self.alice, "adopted"))
+
+    async def test_209_what_a_new_topic_begins_with(self):
+        """`create_access`: for clients that make a node and say nothing of who may subscribe."""
+        await self.ok(self.create(self.alice, "older"))
+        xmpp = self.stage.xmpp
+
+        def put_back():
+            self.stage.xmpp = xmpp
+            self.restart(self.config)
+        self.addCleanup(put_back)
+        self.stage.xmpp = xmpp + ", create_access: open"
+        self.restart(self.config)
+        found = fields(await self.ok(self.get(self.alice, "<default/>", OWNER)))
+        self.assertEqual(found["access_model"], "open")
+        await self.ok(self.create(self.alice, "newer"))
+        await self.ok(self.create(self.alice, "newer/titled", title="T"))
+        await self.ok(self.create(self.alice, "newer/listed", access_model="whitelist"))
+        await self.ok(self.publish(self.alice, "newer/published", "<item id='a'><a xmlns='u'/></item>"))
+        for node in ("newer", "newer/titled", "newer/published"):
+            await self.ok(self.subscribe(self.bob, node))
+        for node in ("older", "newer/listed"):
+            await self.refused(self.subscribe(self.bob, node), "cancel/not-allowed/closed-node")
+        # It is the topic's own from then on.
+        self.stage.xmpp = xmpp
+        self.restart(self.config)
+        await self.ok(self.subscribe(self.carol, "newer"))
+        await self.refused(self.subscribe(self.carol, "older"), "cancel/not-allowed/closed-node")
 
 
 if __name__ == "__main__":
