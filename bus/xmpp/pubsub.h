@@ -126,6 +126,11 @@ int options_read_form(struct topic_subscription_options *options, const struct x
  */
 void pubsub_write_item(struct xylem_buffer *out, const struct topic_settings *settings,
 	const struct xylem_message *message, bool with_payload);
+/*
+ * The bytes of an item as pubsub_write_item() writes it that every stanza has room for: a notification, an
+ * answer. What is larger cannot be published by PubSub, and travels without its payload where it is there.
+ */
+size_t pubsub_item_most(const struct link *link);
 /* A text for those who see nothing else; nothing where the payload has none. */
 void pubsub_write_body(struct xylem_buffer *out, const struct xylem_message *message);
 /* `<event ...><items node=''>ITEM</items></event>` */

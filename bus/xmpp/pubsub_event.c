@@ -7,8 +7,8 @@
  * An item's notifications are counted together: the topic is told once, when
  * the last is confirmed. A subscriber's error (a vanished account, a full
  * offline store) is logged and is nobody else's problem. An item that does not
- * fit into a stanza is announced without its payload, to be fetched elsewhere;
- * one whose id alone does not is logged, and not announced.
+ * fit into a stanza is announced without its payload, to be fetched elsewhere,
+ * and the log says so; one whose id alone does not is logged, and not announced.
  *
  * The rule not to break: the id of a notification is made from the item and its
  * place in the journal, so that a repeat after a crash carries the same one.
@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <base/clock.h>
 #include <xylem/log.h>
@@ -185,8 +186,16 @@ static int send_all(struct sending *sending, const struct topic_recipient *recip
 	return 0;
 }
 
-/* Room for the attributes, the text and the subids of the largest notification. */
-#define HEAD_ROOM ((size_t)2 * JID_SIZE + 4096)
+/* What stands around text and event in the largest notification: attributes, escaped, and subids. */
+static size_t head_room(const struct sending *sending, const struct topic_recipient *recipients, size_t n)
+{
+	size_t longest = 0;
+	for (size_t i = 0; i < n; i++) {
+		size_t length = strlen(recipients[i].jid);
+		longest = length > longest ? length : longest;
+	}
+	return 2048 + 6 * (longest + strlen(link_domain(sending->outlet->link)));
+}
 
 static bool wants_body(const struct topic_recipient *recipients, size_t n)
 {
@@ -213,22 +222,46 @@ static void write_reply(
 	}
 }
 
+static void write_shared(struct sending *sending, const char *topic, const struct topic_settings *settings,
+	const struct xylem_message *item, bool with_payload)
+{
+	xylem_buffer_clear(&sending->event);
+	pubsub_write_event(&sending->event, topic, settings, item, with_payload);
+	write_reply(sending, settings, item);
+}
+
+/* What does not fit is left out: first the payload, then the text beside it. */
+static void fit(struct sending *sending, const char *topic, const struct topic_settings *settings,
+	const struct xylem_message *item, size_t room)
+{
+	size_t most = link_max_stanza(sending->outlet->link);
+	size_t whole = sending->event.n + room;
+
+	if (whole > most) {
+		write_shared(sending, topic, settings, item, false);
+		xylem_log(XYLEM_LOG_WARNING, "topic",
+			"%s of topic %s is announced without its payload: with it, the notification takes "
+			"%zu "
+			"bytes, and xmpp.max_stanza is %zu",
+			sending->id, topic, whole, most);
+	}
+	if (sending->event.n + sending->body.n + room > most) {
+		xylem_buffer_clear(&sending->body);
+	}
+}
+
 static void prepare(struct sending *sending, const char *topic, const struct topic_settings *settings,
-	const struct xylem_message *item, bool with_body)
+	const struct xylem_message *item, const struct topic_recipient *recipients, size_t n)
 {
 	char handle[XYLEM_HANDLE_SIZE];
 
 	snprintf(sending->id, sizeof(sending->id), "item-%s", xylem_handle_format(item->position, handle));
 	sending->type = settings->delivery == TOPIC_HEADLINE ? "headline" : "normal";
-	if (with_body) {
+	if (wants_body(recipients, n)) {
 		pubsub_write_body(&sending->body, item);
 	}
-	pubsub_write_event(&sending->event, topic, settings, item, true);
-	if (sending->event.n + HEAD_ROOM > link_max_stanza(sending->outlet->link)) {
-		xylem_buffer_clear(&sending->event);
-		pubsub_write_event(&sending->event, topic, settings, item, false);
-	}
-	write_reply(sending, settings, item);
+	write_shared(sending, topic, settings, item, true);
+	fit(sending, topic, settings, item, head_room(sending, recipients, n));
 }
 
 static void sending_finish(struct sending *sending)
@@ -278,7 +311,7 @@ static int notify(void *context, const char *topic, const struct topic_settings 
 	if (sending.notice == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
-	prepare(&sending, topic, settings, item, wants_body(recipients, n));
+	prepare(&sending, topic, settings, item, recipients, n);
 	int error = send_all(&sending, recipients, n);
 	sending_finish(&sending);
 	if (error != 0) {
@@ -403,7 +436,7 @@ static int tell(void *context, const struct topic_event *event, const struct xyl
 	struct sending sending = { .outlet = outlet, .patience_us = TELL_US, .interrupted = &never };
 
 	if (item != NULL) {
-		prepare(&sending, event->topic, &event->settings, item, wants_body(recipients, n));
+		prepare(&sending, event->topic, &event->settings, item, recipients, n);
 		xylem_buffer_format(&sending.event, "<delay xmlns='" NS_DELAY "' stamp='%s'/>",
 			clock_format(item->journal_time_us, stamp));
 	} else {

@@ -2,7 +2,8 @@
 /*
  * Retrieving items (XEP-0060, 6.5): the newest, some by their ids, or pages of
  * them (XEP-0059). As many as one stanza takes; what is left out, the <set/>
- * lets the asker go on for.
+ * lets the asker go on for. One that alone is too large for a stanza stands
+ * there without its payload, as it was announced.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include <xmpp/pubsub.h>
 #include <xmpp/rsm.h>
 
-#define ANSWER_ROOM ((size_t)8 * 1024) /* of a stanza, for what stands around the items */
 #define IDS_MOST 1000U
 
 /* Items as they are to stand in the answer, old to new. */
@@ -61,8 +61,13 @@ static bool collect(void *context, struct xylem_span id, const struct xylem_mess
 		page->places = places;
 		page->room = room;
 	}
-	page->places[page->n++] = (struct place){ page->bytes.n, xylem_arena_copy(page->arena, id) };
+	size_t start = page->bytes.n;
+	page->places[page->n++] = (struct place){ start, xylem_arena_copy(page->arena, id) };
 	pubsub_write_item(&page->bytes, page->settings, message, true);
+	if (page->bytes.n - start > page->most) {
+		xylem_buffer_cut(&page->bytes, start);
+		pubsub_write_item(&page->bytes, page->settings, message, false);
+	}
 	if (!page->forward && page->bytes.n > 4 * page->most) {
 		drop_old(page);
 	}
@@ -231,10 +236,9 @@ static void items(const struct xmpp_request *request, const struct xml_node *ope
 		!check_subid(request, name, operation)) {
 		return;
 	}
-	size_t most = link_max_stanza(xmpp_service_link(request->service));
 	struct page page = { .settings = &state.settings,
 		.arena = request->arena,
-		.most = most > 2 * ANSWER_ROOM ? most - ANSWER_ROOM : most / 2 };
+		.most = pubsub_item_most(xmpp_service_link(request->service)) };
 	int error = rsm_read(request->payload, &rsm, request->arena);
 	error = error != 0 ? error : read_page(&page, request, name, operation, &rsm, &found, &reason);
 	if (error != 0) {

@@ -154,6 +154,14 @@ void pubsub_write_item(struct xylem_buffer *out, const struct topic_settings *se
 	xylem_buffer_text(out, "</item>");
 }
 
+#define AROUND ((size_t)8 * 1024) /* of a stanza: addresses, node, a <set/> */
+
+size_t pubsub_item_most(const struct link *link)
+{
+	size_t most = link_max_stanza(link);
+	return most > 2 * AROUND ? most - AROUND : most / 2;
+}
+
 void pubsub_write_event(struct xylem_buffer *out, const char *topic, const struct topic_settings *settings,
 	const struct xylem_message *item, bool with_payload)
 {

@@ -83,6 +83,32 @@ static int read_payload(const struct xmpp_request *request, struct publishing *p
 	return message->id.at == NULL ? -XYLEM_E_MEMORY : 0;
 }
 
+/* As it would be told and retrieved, so that nothing is taken that nobody could get. False: refused. */
+static bool check_size(const struct xmpp_request *request, const struct topic_settings *settings,
+	const struct xylem_message *message)
+{
+	XYLEM_BUFFER_SCOPED item = { 0 };
+	struct xylem_reason reason;
+	const struct link *link = xmpp_service_link(request->service);
+
+	if (settings->max_payload > 0 && message->data.n > (size_t)settings->max_payload) {
+		xylem_reason_set(&reason, "%zu bytes; the node's max_payload_size is %lld", message->data.n,
+			(long long)settings->max_payload);
+		pubsub_refuse_code(request, NULL, -XYLEM_E_TOO_LARGE, reason.text);
+		return false;
+	}
+	pubsub_write_item(&item, settings, message, true);
+	if (item.n > pubsub_item_most(link)) {
+		xylem_reason_set(&reason,
+			"the item takes %zu bytes of a stanza; with xmpp.max_stanza %zu, the bus tells at "
+			"most %zu",
+			item.n, link_max_stanza(link), pubsub_item_most(link));
+		pubsub_refuse_code(request, NULL, -XYLEM_E_TOO_LARGE, reason.text);
+		return false;
+	}
+	return true;
+}
+
 /* False: refused. */
 static bool read_item(const struct xmpp_request *request, struct publishing *publishing,
 	const struct topic_settings *settings, const struct xml_node *item)
@@ -109,13 +135,12 @@ static bool read_item(const struct xmpp_request *request, struct publishing *pub
 		pubsub_refuse_code(request, invalid, 1, "the item's id and the event's id differ");
 		return false;
 	}
-	if (settings->max_payload > 0 && message->data.n > (size_t)settings->max_payload) {
-		pubsub_refuse(request, "modify", "not-acceptable", "payload-too-big");
-		return false;
-	}
 	/* What one publisher sends keeps its order. The id is needed after the stanza has gone. */
 	message->key = xylem_span_of(xylem_arena_text(publishing->arena, xylem_span_of(request->sender)));
 	message->id = xylem_arena_copy(publishing->arena, message->id);
+	if (!check_size(request, settings, message)) {
+		return false;
+	}
 	publishing->n++;
 	return true;
 }

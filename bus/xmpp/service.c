@@ -318,6 +318,20 @@ static bool make_request(
 	return true;
 }
 
+static void refuse_violation(const struct xmpp_request *request, int violation)
+{
+	struct xylem_reason reason;
+
+	if (violation == -XYLEM_E_TOO_LARGE) {
+		xylem_reason_set(&reason,
+			"the stanza is larger than the bus takes: xmpp.max_stanza is %zu bytes",
+			link_max_stanza(request->service->link));
+	} else {
+		xylem_reason_set(&reason, "the stanza exceeds a limit of the bus");
+	}
+	request_refuse_code(request, violation, reason.text);
+}
+
 static void on_stanza(void *context, const struct xml_node *stanza, int violation)
 {
 	struct xmpp_service *service = context;
@@ -335,7 +349,7 @@ static void on_stanza(void *context, const struct xml_node *stanza, int violatio
 			presence_take(service->presence, &request);
 		}
 	} else if (xml_is(stanza, NS_COMPONENT, "iq") && violation != 0) {
-		request_refuse_code(&request, violation, "the stanza exceeds a limit of the bus");
+		refuse_violation(&request, violation);
 	} else if (xml_is(stanza, NS_COMPONENT, "iq")) {
 		answer_iq(&request);
 	}

@@ -3,16 +3,18 @@
 
 Servers bound what clients send; a component beside the bus may send what no client can, up to the port's own limit,
 which is set wide here. Nested 100,000 deep and a million escaped quotes: whoever sent it hears what was wrong, the
-link stays up, and memory stays where it was.
+link stays up, and memory stays where it was. And items around the size that a notification has room for: each is told
+whole, or refused, or told without its payload; none is passed over.
 """
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.xmpp import memory, stage  # noqa: E402
-from tests.xmpp.component import Component, condition  # noqa: E402
+from tests.xmpp.component import ERRORS, Component, condition  # noqa: E402
 
 BUS, RAW = stage.BUS, "raw.example.com"
+PUBSUB = "http://jabber.org/protocol/pubsub"
 # ejabberd 23.01 itself ends at some thousand elements inside each other (its XML parser recurses).
 DEPTHS = {"prosody": (1000, 30000, 100000), "ejabberd": (1000,)}[sys.argv[2]]
 LIMIT = 262144  # xmpp.max_stanza
@@ -22,7 +24,7 @@ TOO_DEEP, TOO_LARGE = "wait/policy-violation", "modify/policy-violation"  # also
 class LargeTest(stage.Case):
     people = ()
     server_options = {"stanza_limit": 16 << 20, "more_components": [RAW]}
-    xmpp = f"allow: [{RAW}]"
+    xmpp = f"allow: [{RAW}], create: [{RAW}]"
     config = f"""
 connectors:
   desk: {{{{ xmpp: {{{{ allow: [{RAW}] }}}} }}}}
@@ -101,6 +103,91 @@ routes:
 
     def painted(self, count):
         return any(len(svg.get("d")) == count for stanza in self.raw.stanzas for svg in stanza.iter("{u:svg}svg"))
+
+    # --- Around the size of an item that a stanza has room for ------------------------------------
+
+    def pubsub(self, name, payload, kind="set"):
+        return self.raw.ask(f"<iq type='{kind}' from='{RAW}' to='{BUS}' id='{name}'><pubsub xmlns='{PUBSUB}'>{payload}"
+                            "</pubsub></iq>", name)
+
+    def publish(self, size, kind="xml"):
+        """The answer's condition and words; the item's id is `KIND-SIZE`."""
+        payload = {"xml": "<e xmlns='u:e'>{}</e>", "json": "<json xmlns='urn:xmpp:json:0'>&quot;{}&quot;</json>"}[kind]
+        answer = self.pubsub(f"p{kind}{size}", f"<publish node='sized'><item id='{kind}-{size}'>{payload.format('x' * size)}"
+                             "</item></publish>")
+        return condition(answer), "".join(text.text for text in answer.iter(ERRORS + "text"))
+
+    def told(self, wanted):
+        """The first <item/> of a notification for which `wanted` is true: how many `x` it has."""
+        def look():
+            return [item for stanza in self.raw.stanzas for item in stanza.iter(f"{{{PUBSUB}#event}}item") if wanted(item)]
+        with self.raw.arrived:
+            self.assertTrue(self.raw.arrived.wait_for(look, 60), "an item was not told")
+            return "".join(look()[0].itertext()).count("x")
+
+    def retrieved(self, node, item):
+        answer = self.pubsub(f"r{item}", f"<items node='{node}'><item id='{item}'/></items>", "get")
+        found = list(answer.iter(f"{{{PUBSUB}}}item"))
+        self.assertEqual([i.get("id") for i in found], [item])
+        return "".join(found[0].itertext()).count("x")
+
+    def largest(self, wanted, low, high):
+        """The largest number for which `wanted` is true: it is for `low` and is not for `high`."""
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if wanted(middle) else (low, middle)
+        return low
+
+    def test_07_published_is_told_or_refused(self):
+        self.assertEqual(condition(self.pubsub("create", "<create node='sized'/>")), "result")
+        self.assertEqual(condition(self.pubsub("follow", f"<subscribe node='sized' jid='{RAW}'/>")), "result")
+        for kind in ("xml", "json"):
+            limit = self.largest(lambda size: self.publish(size, kind)[0] == "result", 240000, 258000)
+            stage.say(f"{kind}: {limit} characters are taken")
+            for size in (limit - 1, limit):
+                self.assertEqual(self.publish(size, kind)[0], "result")
+                self.assertGreaterEqual(self.told(lambda item: item.get("id") == f"{kind}-{size}"), size)
+                self.assertGreaterEqual(self.retrieved("sized", f"{kind}-{size}"), size)
+            refused, words = self.publish(limit + 1, kind)
+            self.assertEqual(refused, "modify/not-acceptable/payload-too-big")
+            self.assertIn(f"xmpp.max_stanza {LIMIT}", words)
+            answer = self.pubsub("none", f"<items node='sized'><item id='{kind}-{limit + 1}'/></items>", "get")
+            self.assertEqual(list(answer.iter(f"{{{PUBSUB}}}item")), [])
+        # Larger than any stanza: refused before it is looked into, and it says why as well.
+        refused, words = self.publish(LIMIT)
+        self.assertEqual(refused, TOO_LARGE)
+        self.assertIn(f"xmpp.max_stanza is {LIMIT}", words)
+        self.link_stands("published")
+
+    def derived(self, size):
+        """What a route puts into topic t: (told, retrieved), how many `x` of it."""
+        handle = self.api("publish", {"ingress": "paint", "contenttype": "application/xml",
+                                      "data_text": f"<e xmlns='u:e'>{'x' * size}</e>"})["handle"]
+        name = f"{handle}.paint"
+        return self.told(lambda item: item.get("id") == name), self.retrieved("t", name)
+
+    def test_08_of_a_route_it_is_told_at_any_size(self):
+        self.assertEqual(condition(self.pubsub("follow-t", f"<subscribe node='t' jid='{RAW}'/>")), "result")
+        limit = self.largest(lambda size: self.derived(size)[0] > 0, 240000, LIMIT)
+        stage.say(f"of a route: {limit} characters are told whole")
+        self.assertEqual(self.derived(limit - 1)[0], limit - 1)
+        self.assertEqual(self.derived(limit)[0], limit)
+        for size in (limit + 1, LIMIT, 900000):
+            self.assertEqual(self.derived(size), (0, 0))
+        self.assertIn("is announced without its payload", self.stage.bus.text())
+        self.assertEqual(self.api("hospital/cases")["cases"], [])
+        self.link_stands("derived")
+
+    def test_09_the_text_beside_it_gives_way(self):
+        """`include_body`: up to 3,000 characters, of which each may be five bytes; with them or without, it is told."""
+        options = ("<options><x xmlns='jabber:x:data' type='submit'><field var='pubsub#include_body'><value>1</value></field>"
+                   "</x></options>")
+        self.assertEqual(condition(self.pubsub("body", f"<subscribe node='t' jid='{RAW}'/>{options}")), "result")
+        for size in range(236000, 256000, 1000):
+            handle = self.api("publish", {"ingress": "paint", "subject": "&" * 1000, "data_text": "&" * 1000 + "x" * size})["handle"]
+            told = self.told(lambda item: item.get("id") == f"{handle}.paint")
+            self.assertTrue(told == 0 or told >= size, told)
+        self.link_stands("body")
 
     def test_20_memory(self):
         line, grown = self.memory.grown()
