@@ -6,8 +6,13 @@
  *
  * One pass and no recursion: what is open is kept as a word a level. Strings,
  * which are most of the bytes, go sixteen at a time. Where somebody will look
- * into the text, the same pass notes where its values stand (index.h): it is
- * written once and made twice, with and without the notes.
+ * into the text, the same pass notes where its values stand (index.h).
+ *
+ * A text whose last byte is a bracket has a byte behind every other one, so that
+ * nothing but strings and brackets need look for its end. So the pass is written
+ * once and made three times: for such texts with and without notes, and for all
+ * others, which are single values or wrong. What is wrong with a text is always
+ * found by the last.
  *
  * What it does not do: it accepts duplicate names (RFC 8259, 4, only wishes
  * them away); the last one counts, as jq has it.
@@ -21,28 +26,41 @@
 
 struct name {
 	const char *at; /* behind the quote */
-	size_t n;
-	bool escaped;
+	size_t n;       /* JSON_NAME_ESCAPED: it has backslashes */
 };
 
+/* What the slow ways of a pass know, and leave behind. */
+struct text {
+	const char *end;
+	const char *wrong; /* where, once something is */
+	const char *what;
+	bool escaped; /* the last string that was not short and plain */
+};
+
+/* Where a pass stands: a copy of its own, so that it lies in registers. */
 struct check {
 	const char *begin, *end;
+	const char *step; /* up to here a step of the scan and the byte behind it are in the text */
 	size_t depth, limit;
-	struct json_entry *entries, *next; /* NULL: nothing is noted */
+	uint32_t *open;                    /* a level: its entry, and a bit: is it an object? */
+	struct json_entry *entries, *next; /* of what is noted */
 	size_t backs;                      /* all bits of what must fit into name_back */
-	const char *wrong;                 /* where, once something is */
-	const char *what;
-	uint32_t open[XYLEM_JSON_DEPTH]; /* a level: its entry, and a bit: is it an object? */
+	struct text *text;
+};
+
+/* How a pass is made: constants of each that is. */
+enum {
+	NOTED = 1,
+	CLOSED = 2, /* the text's last byte is a bracket */
 };
 
 #define HOT static inline __attribute__((always_inline))
 
 /* The steps take where they stand and return where they came to; NULL: something is wrong. */
-static __attribute__((noinline, cold)) const char *wrong(
-	struct check *check, const char *at, const char *what)
+static __attribute__((noinline, cold)) const char *wrong(struct text *text, const char *at, const char *what)
 {
-	check->wrong = at;
-	check->what = what;
+	text->wrong = at;
+	text->what = what;
 	return NULL;
 }
 
@@ -72,29 +90,29 @@ static int hex_unit(const char *at, const char *end)
 	return unit;
 }
 
-static const char *check_unicode(struct check *check, const char *at)
+static const char *check_unicode(struct text *text, const char *at)
 {
-	int unit = hex_unit(at + 2, check->end);
+	int unit = hex_unit(at + 2, text->end);
 	if (unit < 0) {
-		return wrong(check, at, "\\u takes four hexadecimal digits");
+		return wrong(text, at, "\\u takes four hexadecimal digits");
 	}
 	if (unit < 0xd800 || unit > 0xdfff) {
 		return at + 6;
 	}
-	int low = unit <= 0xdbff && check->end - at >= 12 && at[6] == '\\' && at[7] == 'u'
-			  ? hex_unit(at + 8, check->end)
+	int low = unit <= 0xdbff && text->end - at >= 12 && at[6] == '\\' && at[7] == 'u'
+			  ? hex_unit(at + 8, text->end)
 			  : -1;
 	if (low < 0xdc00 || low > 0xdfff) {
-		return wrong(check, at, "a surrogate without its other half");
+		return wrong(text, at, "a surrogate without its other half");
 	}
 	return at + 12;
 }
 
 /* `at` stands on the backslash. */
-static const char *check_escape(struct check *check, const char *at)
+static const char *check_escape(struct text *text, const char *at)
 {
-	if (check->end - at < 2) {
-		return wrong(check, at, "the string does not end");
+	if (text->end - at < 2) {
+		return wrong(text, at, "the string does not end");
 	}
 	switch (at[1]) {
 	case '"':
@@ -107,36 +125,36 @@ static const char *check_escape(struct check *check, const char *at)
 	case 't':
 		return at + 2;
 	case 'u':
-		return check_unicode(check, at);
+		return check_unicode(text, at);
 	default:
-		return wrong(check, at, "no such escape in JSON");
+		return wrong(text, at, "no such escape in JSON");
 	}
 }
 
-static const char *check_character(struct check *check, const char *at)
+static const char *check_character(struct text *text, const char *at)
 {
 	uint32_t point;
 	if ((unsigned char)*at < 0x20) {
-		return wrong(check, at, "a control character in a string must be escaped");
+		return wrong(text, at, "a control character in a string must be escaped");
 	}
-	size_t n = utf8_next(at, check->end, &point);
-	return n ? at + n : wrong(check, at, "invalid UTF-8");
+	size_t n = utf8_next(at, text->end, &point);
+	return n ? at + n : wrong(text, at, "invalid UTF-8");
 }
 
 /* From within a string to behind its closing quote. */
-static __attribute__((noinline)) const char *check_string_rest(
-	struct check *check, const char *at, bool *ret_escaped)
+static __attribute__((noinline)) const char *check_string_rest(struct text *text, const char *at)
 {
+	text->escaped = false;
 	for (;;) {
-		at = scan_plain(at, check->end);
-		if (at >= check->end) {
-			return wrong(check, check->end, "the string does not end");
+		at = scan_plain(at, text->end);
+		if (at >= text->end) {
+			return wrong(text, text->end, "the string does not end");
 		}
 		if (*at == '"') {
 			return at + 1;
 		}
-		*ret_escaped |= *at == '\\';
-		at = *at == '\\' ? check_escape(check, at) : check_character(check, at);
+		text->escaped |= *at == '\\';
+		at = *at == '\\' ? check_escape(text, at) : check_character(text, at);
 		if (!at) {
 			return NULL;
 		}
@@ -147,98 +165,102 @@ static __attribute__((noinline)) const char *check_string_rest(
 HOT const char *check_string(struct check *check, const char *at, bool *ret_escaped)
 {
 	*ret_escaped = false;
-	if (check->end - at > SCAN_STEP) {
+	if (at < check->step) {
 		at = scan_step(at);
 		if (*at == '"') {
 			return at + 1;
 		}
 	}
-	return check_string_rest(check, at, ret_escaped);
+	at = check_string_rest(check->text, at);
+	*ret_escaped = check->text->escaped;
+	return at;
 }
 
-HOT const char *check_digits(const char *at, const char *end)
+/* Is there a byte, behind one that is no closing bracket? */
+HOT bool check_more(const struct check *check, const char *at, const int how)
 {
-	while (at < end && scan_is_digit(*at)) {
+	return how & CLOSED || at < check->end;
+}
+
+HOT char check_peek(const struct check *check, const char *at, const int how)
+{
+	return check_more(check, at, how) ? *at : '\0';
+}
+
+HOT const char *check_digits(const struct check *check, const char *at, const int how)
+{
+	while (scan_is_digit(check_peek(check, at, how))) {
 		at++;
 	}
 	return at;
 }
 
 /* Fraction and exponent, both optional. */
-HOT const char *check_number_tail(struct check *check, const char *at)
+HOT const char *check_number_tail(struct check *check, const char *at, const int how)
 {
-	const char *end = check->end;
-	if (at < end && *at == '.') {
+	if (check_peek(check, at, how) == '.') {
 		const char *digits = ++at;
-		at = check_digits(at, end);
+		at = check_digits(check, at, how);
 		if (at == digits) {
-			return wrong(check, at, "a digit must follow the decimal point");
+			return wrong(check->text, at, "a digit must follow the decimal point");
 		}
 	}
-	if (at < end && (*at | 0x20) == 'e') {
-		at++;
-		at += at < end && (*at == '+' || *at == '-');
+	if ((check_peek(check, at, how) | 0x20) == 'e') {
+		char sign = check_peek(check, ++at, how);
+		at += sign == '+' || sign == '-';
 		const char *digits = at;
-		at = check_digits(at, end);
+		at = check_digits(check, at, how);
 		if (at == digits) {
-			return wrong(check, at, "a digit must follow in the exponent");
+			return wrong(check->text, at, "a digit must follow in the exponent");
 		}
 	}
 	return at;
 }
 
-HOT const char *check_number(struct check *check, const char *at)
+HOT const char *check_number(struct check *check, const char *at, const int how)
 {
-	const char *end = check->end;
 	at += *at == '-';
-	if (at >= end || !scan_is_digit(*at)) {
-		return wrong(check, at, "a digit must follow the minus sign");
+	char c = check_peek(check, at, how);
+	if (!scan_is_digit(c)) {
+		return wrong(check->text, at, "a digit must follow the minus sign");
 	}
-	if (*at == '0') {
-		at++;
-		if (at < end && scan_is_digit(*at)) {
-			return wrong(check, at, "a number has no leading zero");
-		}
-	} else {
-		at = check_digits(at, end);
+	at = c == '0' ? at + 1 : check_digits(check, at + 1, how);
+	if (c == '0' && scan_is_digit(check_peek(check, at, how))) {
+		return wrong(check->text, at, "a number has no leading zero");
 	}
-	return check_number_tail(check, at);
+	return check_number_tail(check, at, how);
 }
 
 HOT const char *check_literal(struct check *check, const char *at, const char *text, size_t n)
 {
 	if ((size_t)(check->end - at) < n || memcmp(at, text, n) != 0) {
-		return wrong(
-			check, at, "a value is expected: object, array, string, number, true, false or null");
+		return wrong(check->text, at,
+			"a value is expected: object, array, string, number, true, false or null");
 	}
 	return at + n;
 }
 
-HOT const char *check_space(const struct check *check, const char *at)
+HOT const char *check_space(const struct check *check, const char *at, const int how)
 {
-	return at < check->end && (unsigned char)*at > ' ' ? at : scan_space(at, check->end);
+	return (unsigned char)check_peek(check, at, how) > ' ' ? at : scan_space(at, check->end);
 }
 
-HOT char check_peek(const struct check *check, const char *at)
+HOT const char *check_name(struct check *check, const char *at, struct name *ret_name, const int how)
 {
-	return at < check->end ? *at : '\0';
-}
-
-HOT const char *check_name(struct check *check, const char *at, struct name *ret_name)
-{
-	at = check_space(check, at);
-	if (check_peek(check, at) != '"') {
-		return wrong(check, at, "a member name in quotes is expected");
+	at = check_space(check, at, how);
+	if (check_peek(check, at, how) != '"') {
+		return wrong(check->text, at, "a member name in quotes is expected");
 	}
 	ret_name->at = ++at;
-	at = check_string(check, at, &ret_name->escaped);
+	bool escaped;
+	at = check_string(check, at, &escaped);
 	if (!at) {
 		return NULL;
 	}
-	ret_name->n = (size_t)(at - 1 - ret_name->at);
-	at = check_space(check, at);
-	if (check_peek(check, at) != ':') {
-		return wrong(check, at, "a colon is expected after the member name");
+	ret_name->n = escaped ? JSON_NAME_ESCAPED : (size_t)(at - 1 - ret_name->at);
+	at = check_space(check, at, how);
+	if (check_peek(check, at, how) != ':') {
+		return wrong(check->text, at, "a colon is expected after the member name");
 	}
 	return at + 1;
 }
@@ -256,7 +278,7 @@ HOT void note_value(
 	if (name) {
 		size_t back = (size_t)(at - name->at);
 		check->backs |= back;
-		entry->name_n = name->escaped ? JSON_NAME_ESCAPED : (uint16_t)name->n;
+		entry->name_n = (uint16_t)name->n;
 		entry->name_back = (uint16_t)back;
 	}
 }
@@ -273,7 +295,7 @@ HOT void note_close(struct check *check, const char *at, uint32_t open)
 
 /* A value that has no others in it and begins with `c`. */
 HOT const char *check_flat(
-	struct check *check, const char *at, char c, const struct name *name, const bool note)
+	struct check *check, const char *at, char c, const struct name *name, const int how)
 {
 	const char *begin = at;
 	enum xylem_json_type type = XYLEM_JSON_STRING;
@@ -282,7 +304,7 @@ HOT const char *check_flat(
 		at = check_string(check, at + 1, &escaped);
 	} else if (scan_is_digit(c) || c == '-') {
 		type = XYLEM_JSON_NUMBER;
-		at = check_number(check, at);
+		at = check_number(check, at, how);
 	} else if (c == 't') {
 		type = XYLEM_JSON_TRUE;
 		at = check_literal(check, at, "true", 4);
@@ -293,7 +315,7 @@ HOT const char *check_flat(
 		type = XYLEM_JSON_NULL;
 		at = check_literal(check, at, "null", 4);
 	}
-	if (note && at) {
+	if (how & NOTED && at) {
 		note_value(check, begin, at, name, json_entry_shape(1, type, escaped));
 	}
 	return at;
@@ -301,17 +323,17 @@ HOT const char *check_flat(
 
 /* Opens what `at` stands on. */
 HOT const char *check_open(
-	struct check *check, const char *at, bool object, const struct name *name, const bool note)
+	struct check *check, const char *at, bool object, const struct name *name, const int how)
 {
 	if (check->depth == check->limit) {
-		return wrong(check, at, NULL);
+		return wrong(check->text, at, NULL);
 	}
-	uint32_t entry = note ? (uint32_t)(check->next - check->entries) : 0;
-	if (note) {
+	uint32_t entry = how & NOTED ? (uint32_t)(check->next - check->entries) : 0;
+	if (how & NOTED) {
 		note_value(check, at, at, name, 0);
 	}
 	check->open[check->depth++] = entry << 1 | object;
-	return check_space(check, at + 1);
+	return check_space(check, at + 1, how);
 }
 
 HOT bool in_object(const struct check *check)
@@ -320,23 +342,23 @@ HOT bool in_object(const struct check *check)
 }
 
 /* Behind a value: closes what ends here, to behind the next comma or the end of the whole. */
-HOT const char *check_close(struct check *check, const char *at, const bool note)
+HOT const char *check_close(struct check *check, const char *at, const int how)
 {
 	while (check->depth > 0) {
 		uint32_t open = check->open[check->depth - 1];
-		at = check_space(check, at);
-		char c = check_peek(check, at);
+		at = check_space(check, at, 0); /* what closes may be the last */
+		char c = check_peek(check, at, 0);
 		if (c == ',') {
 			return at + 1;
 		}
 		if (c != (open & 1 ? '}' : ']')) {
-			return wrong(check, at,
+			return wrong(check->text, at,
 				open & 1 ? "a comma or a closing brace is expected"
 					 : "a comma or a closing bracket is expected");
 		}
 		at++;
 		check->depth--;
-		if (note) {
+		if (how & NOTED) {
 			note_close(check, at, open);
 		}
 	}
@@ -345,101 +367,123 @@ HOT const char *check_close(struct check *check, const char *at, const bool note
 
 /* A value with its name, or its opening; *ret_object: what comes next is a member. */
 HOT const char *check_value(
-	struct check *check, const char *at, const bool object, bool *ret_object, const bool note)
+	struct check *check, const char *at, const bool object, bool *ret_object, const int how)
 {
-	struct name name, *of = object ? &name : NULL;
-	at = object ? check_name(check, at, &name) : at;
+	struct name name = { NULL }, *of = object ? &name : NULL;
+	at = object ? check_name(check, at, &name, how) : at;
 	if (!at) {
 		return NULL;
 	}
-	at = check_space(check, at);
-	char c = check_peek(check, at);
+	at = check_space(check, at, how);
+	char c = check_peek(check, at, how);
 	if (c == '{' || c == '[') {
-		at = check_open(check, at, c == '{', of, note);
-		if (!at || check_peek(check, at) != c + 2) { /* the bracket that closes it */
+		at = check_open(check, at, c == '{', of, how);
+		if (!at || check_peek(check, at, how) != c + 2) { /* the bracket that closes it */
 			*ret_object = c == '{';
 			return at;
 		}
 	} else {
-		at = check_flat(check, at, c, of, note);
-		if (at && check->depth && check_peek(check, at) == ',') {
+		at = check_flat(check, at, c, of, how);
+		if (at && check->depth && check_peek(check, at, how) == ',') {
 			*ret_object = object;
 			return at + 1;
 		}
 	}
-	at = at ? check_close(check, at, note) : at;
+	at = at ? check_close(check, at, how) : at;
 	*ret_object = in_object(check);
 	return at;
 }
 
-HOT bool check_run(struct check *check, const bool note)
+HOT bool check_run(struct check *result, const int how)
 {
-	const char *at = check->begin;
+	struct check check = *result;
+	const char *at = check.begin;
 	bool object = false;
 	do {
-		at = object ? check_value(check, at, true, &object, note)
-			    : check_value(check, at, false, &object, note);
+		at = object ? check_value(&check, at, true, &object, how)
+			    : check_value(&check, at, false, &object, how);
 		if (!at) {
 			return false;
 		}
-	} while (check->depth > 0);
-	at = scan_space(at, check->end);
-	return at == check->end || wrong(check, at, "nothing may follow the value");
+	} while (check.depth > 0);
+	*result = check;
+	at = scan_space(at, check.end);
+	return at == check.end || wrong(check.text, at, "nothing may follow the value");
 }
 
-static __attribute__((noinline)) bool check_plainly(struct check *check)
+static __attribute__((noinline)) bool check_closed(struct check *check)
 {
-	return check_run(check, false);
+	return check_run(check, CLOSED);
 }
 
-static __attribute__((noinline)) bool check_noting(struct check *check)
+static __attribute__((noinline)) bool check_closed_noting(struct check *check)
 {
-	return check_run(check, true);
+	return check_run(check, CLOSED | NOTED);
+}
+
+/* Whatever the text is; only this says what is wrong. */
+static __attribute__((noinline)) bool check_any(struct check *check)
+{
+	return check_run(check, 0);
 }
 
 static int check_result(const struct check *check, size_t *ret_offset, struct xylem_reason *reason)
 {
-	size_t offset = (size_t)(check->wrong - check->begin);
+	size_t offset = (size_t)(check->text->wrong - check->begin);
 	if (ret_offset) {
 		*ret_offset = offset;
 	}
-	if (!check->what) {
+	if (!check->text->what) {
 		xylem_reason_set(
 			reason, "JSON is nested deeper than %zu levels at byte %zu", check->limit, offset);
 		return -XYLEM_E_LIMIT;
 	}
-	xylem_reason_set(reason, "not valid JSON at byte %zu: %s", offset, check->what);
+	xylem_reason_set(reason, "not valid JSON at byte %zu: %s", offset, check->text->what);
 	return -XYLEM_E_INVALID;
 }
 
-static void check_begin(struct check *check, struct xylem_span text, size_t depth)
+static void check_end(struct check *check, const char *end)
 {
-	check->begin = text.at;
-	check->end = text.at + text.n;
-	check->depth = 0;
-	check->limit = depth;
-	check->backs = 0;
-	check->what = NULL;
+	check->end = check->text->end = end;
+	check->step = end - check->begin > SCAN_STEP ? end - SCAN_STEP : check->begin;
 }
 
-int json_check_within(struct xylem_span text, size_t depth, size_t *ret_offset, struct xylem_reason *reason)
+/* The text's end is its last byte that is no white space. Is that a bracket? */
+static bool ends_closed(struct check *check)
 {
-	struct check check; /* what is open is written before it is read */
-	check_begin(&check, text, depth);
-	return check_plainly(&check) ? 0 : check_result(&check, ret_offset, reason);
+	const char *end = check->end;
+	while (end > check->begin && scan_is_space(end[-1])) {
+		end--;
+	}
+	check_end(check, end);
+	return end > check->begin && (end[-1] == '}' || end[-1] == ']');
 }
 
-int json_check_indexed(struct xylem_span text, size_t depth, struct json_entry *entries, size_t *ret_count,
+int json_check_within(struct xylem_span span, size_t depth, size_t *ret_offset, struct xylem_reason *reason)
+{
+	uint32_t open[XYLEM_JSON_DEPTH]; /* written before it is read */
+	struct text text = { NULL };
+	struct check check = { span.at, span.at + span.n, .limit = depth, .open = open, .text = &text };
+	if (ends_closed(&check) && check_closed(&check)) {
+		return 0;
+	}
+	check_end(&check, span.at + span.n);
+	return check_any(&check) ? 0 : check_result(&check, ret_offset, reason);
+}
+
+int json_check_indexed(struct xylem_span span, size_t depth, struct json_entry *entries, size_t *ret_count,
 	struct xylem_reason *reason)
 {
-	struct check check;
-	check_begin(&check, text, depth);
+	uint32_t open[XYLEM_JSON_DEPTH];
+	struct text text = { NULL };
+	struct check check = { span.at, span.at + span.n, .limit = depth, .open = open, .text = &text };
 	check.entries = check.next = entries;
-	if (!check_noting(&check)) {
-		return check_result(&check, NULL, reason);
+	if (ends_closed(&check) && check_closed_noting(&check)) {
+		*ret_count = check.backs > UINT16_MAX ? 0 : (size_t)(check.next - entries);
+		return 0;
 	}
-	*ret_count = check.backs > UINT16_MAX ? 0 : (size_t)(check.next - entries);
-	return 0;
+	*ret_count = 0;
+	return json_check_within(span, depth, NULL, reason);
 }
 
 int xylem_json_check(struct xylem_span text, size_t *ret_offset, struct xylem_reason *reason)

@@ -56,8 +56,8 @@ enum { JSON_INDEXED = 64 * 1024 * 1024 }; /* bytes of text that has an index at 
 
 /*
  * As json_check_within(), and notes the values: `entries` has room for
- * json_index_most() of them. *ret_count is 0 where the text has names too long, or too much
- * white space behind them, for an entry.
+ * json_index_most() of them. *ret_count is 0 where there are no notes: the text is no container, or
+ * has names too long, or too much white space behind them, for an entry.
  */
 int json_check_indexed(struct xylem_span text, size_t depth, struct json_entry *entries, size_t *ret_count,
 	struct xylem_reason *reason);

@@ -50,15 +50,15 @@ static inline unsigned scan_equal(__m128i block, char c)
 enum { SCAN_STEP = 16 };
 
 #ifdef __SSE2__
-/* As bits: which of the bytes a string is not simply written with. */
+/* As bits: which of the bytes a string is not simply written with; above the sixteen all are set. */
 static inline unsigned scan_special(const char *at)
 {
 	__m128i block = scan_load(at);
-	/* One more, as signed bytes: below 0x21 are the controls, DEL and all with the high bit. */
-	__m128i low = _mm_cmplt_epi8(_mm_add_epi8(block, _mm_set1_epi8(1)), _mm_set1_epi8(0x21));
+	/* One more, as signed bytes: above 0x20 are all but the controls, DEL and those with the high bit. */
+	__m128i high = _mm_cmpgt_epi8(_mm_add_epi8(block, _mm_set1_epi8(1)), _mm_set1_epi8(0x20));
 	__m128i quote = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
 	__m128i slash = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(low, quote), slash));
+	return ~(unsigned)_mm_movemask_epi8(_mm_andnot_si128(_mm_or_si128(quote, slash), high));
 }
 #endif
 
@@ -71,7 +71,7 @@ static inline bool scan_is_plain(char c)
 static inline const char *scan_step(const char *at)
 {
 #ifdef __SSE2__
-	return at + __builtin_ctz(scan_special(at) | 1u << SCAN_STEP);
+	return at + (unsigned)__builtin_ctz(scan_special(at));
 #else
 	const char *end = at + SCAN_STEP;
 	while (at < end && scan_is_plain(*at)) {
@@ -84,14 +84,12 @@ static inline const char *scan_step(const char *at)
 /* First byte that a string is not simply written with: quote, backslash, control character (DEL too), non-ASCII. */
 static inline const char *scan_plain(const char *at, const char *end)
 {
-#ifdef __SSE2__
 	for (; end - at >= SCAN_STEP; at += SCAN_STEP) {
-		unsigned special = scan_special(at);
-		if (special) {
-			return at + __builtin_ctz(special);
+		const char *stop = scan_step(at);
+		if (stop < at + SCAN_STEP) {
+			return stop;
 		}
 	}
-#endif
 	while (at < end && scan_is_plain(*at)) {
 		at++;
 	}
