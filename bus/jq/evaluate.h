@@ -217,7 +217,7 @@ extern const struct jq_action jq_action_identity, jq_action_constant, jq_action_
 	jq_action_index, jq_action_slice, jq_action_iterate, jq_action_pipe, jq_action_comma,
 	jq_action_negate, jq_action_binary, jq_action_and, jq_action_or, jq_action_alternative, jq_action_if,
 	jq_action_try, jq_action_reduce, jq_action_foreach, jq_action_bind, jq_action_destructure,
-	jq_action_variable, jq_action_array, jq_action_map, jq_action_object, jq_action_string,
+	jq_action_variable, jq_action_array, jq_action_map, jq_action_sum, jq_action_object, jq_action_string,
 	jq_action_format, jq_action_assign, jq_action_update, jq_action_calculate, jq_action_label,
 	jq_action_break, jq_action_closure, jq_action_invoke, jq_action_builtin, jq_action_empty,
 	jq_action_error, jq_action_not, jq_action_select, jq_action_recurse, jq_action_path,

@@ -43,8 +43,9 @@ static __attribute__((noinline)) enum jq_status fields_follow(
 	return status;
 }
 
-enum jq_status jq_fields_from(struct jq_machine *machine, const struct jq_fields *fields,
-	const struct json_entry *entry, uint32_t at, struct jq_value *ret_value)
+static inline __attribute__((always_inline)) enum jq_status fields_from(struct jq_machine *machine,
+	const struct jq_fields *fields, const struct json_entry *entry, uint32_t at,
+	struct jq_value *ret_value)
 {
 	entry = entry ? entry_follow(&machine->index, entry, fields, &at) : NULL;
 	if (!entry) {
@@ -55,11 +56,16 @@ enum jq_status jq_fields_from(struct jq_machine *machine, const struct jq_fields
 	return at < fields->n ? fields_follow(machine, fields, at, ret_value) : JQ_DONE;
 }
 
-enum jq_status jq_fields_one(struct jq_machine *machine, const struct jq_node *node, struct jq_cell *cells,
-	struct jq_value input, struct jq_value *ret_value)
+enum jq_status jq_fields_from(struct jq_machine *machine, const struct jq_fields *fields,
+	const struct json_entry *entry, uint32_t at, struct jq_value *ret_value)
 {
-	const struct jq_fields *fields = node->fields;
-	machine->fuel -= fields->n;
+	return fields_from(machine, fields, entry, at, ret_value);
+}
+
+static __attribute__((noinline)) enum jq_status fields_any(struct jq_machine *machine,
+	const struct jq_fields *fields, struct jq_cell *cells, struct jq_value input,
+	struct jq_value *ret_value)
+{
 	*ret_value = input;
 	if (fields->base) {
 		enum jq_status status = jq_one(machine, fields->base, cells, input, ret_value);
@@ -69,6 +75,20 @@ enum jq_status jq_fields_one(struct jq_machine *machine, const struct jq_node *n
 	}
 	const struct json_entry *entry = ret_value->kind == JQ_OBJECT_RAW ? jq_entry_of(machine, *ret_value)
 									  : NULL;
-	return entry ? jq_fields_from(machine, fields, entry, 0, ret_value)
+	return entry ? fields_from(machine, fields, entry, 0, ret_value)
 		     : fields_follow(machine, fields, 0, ret_value);
+}
+
+enum jq_status jq_fields_one(struct jq_machine *machine, const struct jq_node *node, struct jq_cell *cells,
+	struct jq_value input, struct jq_value *ret_value)
+{
+	const struct jq_fields *fields = node->fields;
+	machine->fuel -= fields->n;
+	if (!fields->base && input.kind == JQ_OBJECT_RAW) {
+		const struct json_entry *entry = jq_entry_of(machine, input);
+		if (entry) {
+			return fields_from(machine, fields, entry, 0, ret_value);
+		}
+	}
+	return fields_any(machine, fields, cells, input, ret_value);
 }

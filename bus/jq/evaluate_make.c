@@ -163,49 +163,6 @@ static enum jq_status array_one(struct jq_machine *machine, struct jq_flow *flow
 
 const struct jq_action jq_action_array = { array_one, jq_each_by_one };
 
-/* What `map` gives for the elements: at most one result each. */
-static enum jq_status elements_map(struct jq_machine *machine, const struct jq_flow *flow,
-	const struct jq_node *body, struct jq_value container, struct jq_value *array)
-{
-	struct jq_walk walk = jq_walk_over(machine, container);
-	enum jq_status status = JQ_DONE;
-	while (status == JQ_DONE && jq_walk_next(&walk)) {
-		struct jq_value value;
-		status = jq_one(machine, body, flow->cells, jq_retain(walk.value), &value);
-		if (status == JQ_DONE) {
-			*array = jq_array_push(machine, *array, value);
-			status = jq_is_none(*array) ? jq_failed(machine) : JQ_DONE;
-		} else if (status == JQ_NOTHING) {
-			status = JQ_DONE;
-		}
-		if (--machine->fuel < 0 && status == JQ_DONE && !jq_spend(machine, 0)) {
-			status = JQ_ENDED;
-		}
-	}
-	jq_release(machine, container);
-	return status == JQ_DONE && machine->limit ? JQ_ENDED : status;
-}
-
-static enum jq_status map_one(struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
-{
-	const struct jq_node *iterate = flow->node->a->a, *body = flow->node->a->b;
-	struct jq_value container, array = jq_array(machine, 0);
-	enum jq_status status = jq_one(machine, iterate->a, flow->cells, flow->input, &container);
-	if (jq_is_none(array)) {
-		return JQ_ENDED;
-	}
-	if (status == JQ_DONE && container.kind >= JQ_ARRAY) {
-		status = elements_map(machine, flow, body, container, &array);
-	} else if (status == JQ_DONE) {
-		machine->node = iterate;
-		status = jq_not_iterable(machine, iterate, container);
-	}
-	*ret_value = array;
-	return status == JQ_NOTHING ? JQ_DONE : status;
-}
-
-const struct jq_action jq_action_map = { map_one, jq_each_by_one };
-
 /* --- Objects ----------------------------------------------------------------------------------- */
 
 struct jq_value jq_fail_key(struct jq_machine *machine, struct jq_value key)

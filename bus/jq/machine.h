@@ -26,6 +26,7 @@ struct jq_memory {
 	struct jq_chunk *chunks;
 	size_t taken, limit; /* bytes of chunks */
 	struct jq_free *free[JQ_CLASSES];
+	uint64_t given; /* bits: classes that something was given back to in this run */
 };
 
 /*

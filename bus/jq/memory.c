@@ -89,6 +89,7 @@ void jq_give(struct jq_machine *machine, void *piece, size_t n)
 		struct jq_free *free = piece;
 		free->next = machine->memory.free[class];
 		machine->memory.free[class] = free;
+		machine->memory.given |= (uint64_t)1 << class;
 	}
 }
 
@@ -111,7 +112,9 @@ void jq_memory_reset(struct jq_memory *memory)
 		kept->next = NULL;
 		chunk_use(memory, kept);
 	}
-	memset(memory->free, 0, sizeof(memory->free));
+	for (; memory->given; memory->given &= memory->given - 1) {
+		memory->free[__builtin_ctzll(memory->given)] = NULL;
+	}
 }
 
 void jq_memory_free(struct jq_memory *memory)

@@ -2,8 +2,8 @@
 /*
  * What mappings are mostly made of, recognised once so that it is evaluated
  * directly: a path of fields (`.order.customer.id`), an object of such paths,
- * `map` of an expression with at most one result, and expressions that hold no call and little else, which need
- * no count of levels: how deep they go on the stack is known.
+ * `map` of an expression with at most one result and the sum of one, and expressions that hold no call and
+ * little else, which need no count of levels: how deep they go on the stack is known.
  *
  * Everything here is a shorter way to the same result; what is not recognised
  * takes the general one.
@@ -46,6 +46,14 @@ static bool is_map(const struct jq_node *node)
 	const struct jq_node *pipe = node->a;
 	return node->kind == NODE_ARRAY && pipe && pipe->kind == NODE_PIPE && pipe->a->kind == NODE_ITERATE &&
 	       pipe->a->a->outputs != OUTPUTS_MANY && pipe->b->outputs != OUTPUTS_MANY;
+}
+
+/* `map(F) | add` */
+static bool is_sum(const struct jq_node *node)
+{
+	return node->kind == NODE_PIPE && node->a->action == &jq_action_map &&
+	       node->b->kind == NODE_BUILTIN && node->b->count == 0 &&
+	       strcmp(node->b->builtin->name, "add") == 0;
 }
 
 /* --- Heights ---------------------------------------------------------------------- */
@@ -126,6 +134,9 @@ bool jq_shapes_find(struct jq_tree *tree)
 	for (struct jq_node *node = tree->last; node; node = node->made_before) {
 		if (node->kind == NODE_OBJECT && !jq_record_make(tree, node)) {
 			return false;
+		}
+		if (is_sum(node)) {
+			node->action = &jq_action_sum;
 		}
 	}
 	heights_find(tree);
