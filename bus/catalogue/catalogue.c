@@ -515,9 +515,17 @@ static struct catalogue *catalogue_new(const struct catalogue_options *options)
 	return catalogue->path ? catalogue : catalogue_close(catalogue);
 }
 
+/* SQLite counts its memory under a lock of its own for each allocation; nobody here asks for the count. */
+static void configure_sqlite(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int catalogue_open(struct catalogue **ret_catalogue, const struct catalogue_options *options,
 	struct xylem_reason *reason)
 {
+	static pthread_once_t configured = PTHREAD_ONCE_INIT;
+	pthread_once(&configured, configure_sqlite);
 	struct catalogue *catalogue = catalogue_new(options);
 	if (!catalogue) {
 		return -XYLEM_E_MEMORY;
