@@ -27,8 +27,7 @@
 #include <xylem/log.h>
 
 #define WORKER_MAGIC 0x66616e6fU
-#define INGRESS "topic:"
-#define CHUNK 200U     /* messages whose rows are committed together */
+#define CHUNK 1000U    /* rows that are committed together */
 #define STANZAS 20000U /* notifications of one call, unless one item has more subscribers */
 
 struct worker;
@@ -114,11 +113,10 @@ static void fanout_interrupt(void *context)
 	pthread_mutex_unlock(&worker->lock);
 }
 
+/* What a message is for. */
 struct target {
-	char name[TOPIC_NAME_SIZE];
-	bool exists, gone;
-	struct roster *roster;
-	struct topic_settings settings;
+	struct snapshot *topic;
+	bool gone;
 };
 
 /* --- The index ------------------------------------------------------------ */
@@ -162,34 +160,6 @@ static int job_leave(struct entry_job *job, struct target *targets, size_t n)
 	return error;
 }
 
-static const char *topic_of(const struct xylem_message *message, char name[TOPIC_NAME_SIZE])
-{
-	size_t prefix = sizeof(INGRESS) - 1;
-	struct xylem_span ingress = message->ingress;
-	if (ingress.n <= prefix || ingress.n - prefix >= TOPIC_NAME_SIZE ||
-		memcmp(ingress.at, INGRESS, prefix) != 0) {
-		return NULL;
-	}
-	memcpy(name, ingress.at + prefix, ingress.n - prefix);
-	name[ingress.n - prefix] = '\0';
-	return name;
-}
-
-static void find_target(struct topics *topics, const struct xylem_message *message, struct target *target)
-{
-	if (topic_of(message, target->name) == NULL) {
-		return;
-	}
-	pthread_mutex_lock(&topics->lock);
-	struct node *node = topics_find(topics, target->name);
-	if (node_exists(node)) {
-		target->exists = true;
-		target->roster = roster_ref(node->roster);
-		target->settings = node->settings;
-	}
-	pthread_mutex_unlock(&topics->lock);
-}
-
 static int start_job(struct worker *worker, struct topics *topics,
 	const struct xylem_message *const *messages, struct target *targets, size_t n)
 {
@@ -198,12 +168,13 @@ static int start_job(struct worker *worker, struct topics *topics,
 	size_t count = 0;
 
 	for (size_t i = 0; entries != NULL && i < n; i++) {
-		if (job != NULL && targets[i].exists && targets[i].settings.persist) {
-			entries[count++] = (struct item_entry){ .topic = targets[i].name,
+		const struct snapshot *topic = targets[i].topic;
+		if (job != NULL && topic->exists && topic->settings.persist) {
+			entries[count++] = (struct item_entry){ .topic = topic->name,
 				.id = messages[i]->id,
 				.position = messages[i]->position,
 				.time_us = messages[i]->journal_time_us,
-				.max_items = targets[i].settings.max_items,
+				.max_items = topic->settings.max_items,
 				.gone = &job->gone[i] };
 		}
 	}
@@ -238,21 +209,23 @@ static void part_done(void *context, int error)
 	pthread_mutex_lock(&worker->lock);
 	part->waiting = false;
 	part->error = error;
-	worker->waiting--;
-	pthread_cond_broadcast(&worker->changed);
+	/* One of many wakes nobody: it is the last that is waited for. */
+	if (--worker->waiting == 0) {
+		pthread_cond_broadcast(&worker->changed);
+	}
 	pthread_mutex_unlock(&worker->lock);
 }
 
 static int notify_recipients(struct worker *worker, const struct topic_outlet *outlet,
-	const struct target *target, const struct xylem_message *message, const struct recipients *recipients,
-	struct part *part)
+	const struct snapshot *topic, const struct xylem_message *message,
+	const struct recipients *recipients, struct part *part)
 {
 	pthread_mutex_lock(&worker->lock);
 	part->waiting = true;
 	worker->waiting++;
 	pthread_mutex_unlock(&worker->lock);
-	int error = outlet->notify(outlet->outlet, target->name, &target->settings, message,
-		recipients->items, recipients->n, worker->timeout_us, &worker->interrupted, part_done, part);
+	int error = outlet->notify(outlet->outlet, topic->name, &topic->settings, message, recipients->items,
+		recipients->n, worker->timeout_us, &worker->interrupted, part_done, part);
 	if (error != 0) {
 		pthread_mutex_lock(&worker->lock);
 		part->waiting = false;
@@ -265,16 +238,17 @@ static int notify_recipients(struct worker *worker, const struct topic_outlet *o
 static int notify(struct worker *worker, struct topics *topics, const struct topic_outlet *outlet,
 	const struct target *target, const struct xylem_message *message, struct part *part)
 {
+	const struct snapshot *topic = target->topic;
 	struct recipients recipients;
-	if (outlet == NULL || target->roster == NULL || target->roster->active == 0 || target->gone ||
-		!target->settings.deliver_notifications) {
+	if (outlet == NULL || topic->roster == NULL || topic->roster->active == 0 || target->gone ||
+		!topic->settings.deliver_notifications) {
 		return 0;
 	}
-	if (!recipients_of(topics, &target->settings, target->roster, &recipients)) {
+	if (!recipients_of(topics, &topic->settings, topic->roster, &recipients)) {
 		return -XYLEM_E_MEMORY;
 	}
 	int error = recipients.n == 0 ? 0
-				      : notify_recipients(worker, outlet, target, message, &recipients, part);
+				      : notify_recipients(worker, outlet, topic, message, &recipients, part);
 	for (size_t i = 0; i < recipients.n && error == 0; i++) {
 		refusals_sent(topics, recipients.items[i].jid, clock_wall_us());
 	}
@@ -356,9 +330,14 @@ static void node_count(struct node *node)
 static void count(
 	struct topics *topics, const struct target *targets, const struct xylem_result *results, size_t n)
 {
+	struct node *node = NULL;
+
 	pthread_mutex_lock(&topics->lock);
 	for (size_t i = 0; i < n; i++) {
-		struct node *node = targets[i].exists ? topics_find(topics, targets[i].name) : NULL;
+		const struct snapshot *topic = targets[i].topic;
+		if (i == 0 || topic != targets[i - 1].topic) {
+			node = topic->exists ? topics_find(topics, topic->name) : NULL;
+		}
 		if (node != NULL && results[i].failure == XYLEM_DELIVERED) {
 			node->items++;
 			node_count(node);
@@ -369,7 +348,8 @@ static void count(
 
 static size_t subscribers_of(const struct target *target)
 {
-	return target->roster != NULL ? target->roster->n : 0;
+	const struct roster *roster = target->topic->roster;
+	return roster != NULL ? roster->n : 0;
 }
 
 /* As many messages of the batch as STANZAS notifications take, but one at least. */
@@ -396,19 +376,39 @@ struct call {
 	size_t n;
 };
 
-static size_t chunk_end(const struct call *call, size_t from)
+/* Does the message make a row, behind `rows` of its topic in the same chunk? At most so many are kept. */
+static bool makes_row(const struct target *target, size_t rows)
 {
-	return call->n - from <= CHUNK ? call->n : from + CHUNK;
+	const struct topic_settings *settings = &target->topic->settings;
+	bool kept = target->topic->exists && settings->persist;
+	return kept && (settings->max_items == 0 || rows < (size_t)settings->max_items);
 }
 
-/* Begins to enter the chunk at `from`, if there is one. */
-static int begin_chunk(const struct call *call, size_t from)
+/* The chunk that begins at `from` ends before it makes more than CHUNK rows. */
+static size_t chunk_end(const struct call *call, size_t from)
 {
-	if (from >= call->n) {
+	size_t rows = 0, of_topic = 0;
+
+	for (size_t i = from; i < call->n; i++) {
+		const struct target *target = &call->targets[i];
+		of_topic = i > from && target->topic == target[-1].topic ? of_topic : 0;
+		bool more = makes_row(target, of_topic);
+		if (more && rows == CHUNK) {
+			return i;
+		}
+		of_topic += more;
+		rows += more;
+	}
+	return call->n;
+}
+
+/* Begins to enter the messages from `from` to `to`, if there are any. */
+static int begin_chunk(const struct call *call, size_t from, size_t to)
+{
+	if (from >= to) {
 		return 0;
 	}
-	return start_job(call->worker, call->topics, call->messages + from, call->targets + from,
-		chunk_end(call, from) - from);
+	return start_job(call->worker, call->topics, call->messages + from, call->targets + from, to - from);
 }
 
 /* Waits for the rows under way. */
@@ -429,12 +429,12 @@ static int await_job(struct worker *worker)
 	return error;
 }
 
-static int notify_chunk(const struct call *call, size_t from)
+static int notify_chunk(const struct call *call, size_t from, size_t to)
 {
 	struct worker *worker = call->worker;
 	int error = 0;
 
-	for (size_t i = from; i < chunk_end(call, from) && error == 0; i++) {
+	for (size_t i = from; i < to && error == 0; i++) {
 		worker->parts[i].worker = worker;
 		worker->parts[i].indexed = true;
 		error = notify(worker, call->topics, call->outlet, &call->targets[i], call->messages[i],
@@ -443,25 +443,29 @@ static int notify_chunk(const struct call *call, size_t from)
 			worker->parts[i].error = error;
 		}
 	}
+	if (call->outlet != NULL) {
+		call->outlet->flush(call->outlet->outlet);
+	}
 	return error;
 }
 
 /* Chunk by chunk; after a failure nothing further goes out, so that order is kept. */
 static void run_call(const struct call *call)
 {
-	size_t from = 0;
-	int error = begin_chunk(call, from);
+	size_t from = 0, to = chunk_end(call, 0);
+	int error = begin_chunk(call, from, to);
 
 	while (error == 0 && from < call->n) {
-		size_t next = chunk_end(call, from);
 		error = await_job(call->worker);
 		if (error != 0) {
 			break;
 		}
-		int next_error = begin_chunk(call, next);
-		error = notify_chunk(call, from);
+		size_t next = chunk_end(call, to);
+		int next_error = begin_chunk(call, to, next);
+		error = notify_chunk(call, from, to);
 		error = error != 0 ? error : next_error;
-		from = next;
+		from = to;
+		to = next;
 	}
 	(void)await_job(call->worker);
 	if (error != 0 && from < call->n && call->worker->parts[from].error == 0) {
@@ -469,30 +473,41 @@ static void run_call(const struct call *call)
 	}
 }
 
+/* As many messages as there was memory for; the rest is for the next call. */
+static size_t find_targets(
+	struct topics *topics, const struct xylem_message *const *messages, struct target *targets, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		targets[i].topic = snapshot_of(topics, messages[i], i > 0 ? targets[i - 1].topic : NULL);
+		if (targets[i].topic == NULL) {
+			return i;
+		}
+	}
+	return n;
+}
+
 static void deliver_to(struct worker *worker, struct topics *topics,
 	const struct xylem_message *const *messages, struct target *targets, size_t n,
 	struct xylem_result *results)
 {
 	topics_fanning(topics, true);
-	for (size_t i = 0; i < n; i++) {
-		find_target(topics, messages[i], &targets[i]);
-	}
-	size_t now = affordable(targets, n);
+	size_t found = find_targets(topics, messages, targets, n);
+	size_t now = affordable(targets, found);
 	const struct topic_outlet *outlet = outlet_take(topics);
 	const struct call call = { worker, topics, outlet, messages, targets, now };
 	run_call(&call);
 	topics_fanning(topics, false);
-	if (outlet != NULL) {
-		outlet->flush(outlet->outlet);
-	}
 	await(worker, outlet);
 	forget(worker, outlet, now);
 	outlet_release(topics);
 	report(worker, now, results);
 	count(topics, targets, results, now);
 	for (size_t i = 0; i < n; i++) {
-		roster_unref(targets[i].roster);
+		snapshot_unref(targets[i].topic);
 		results[i].failure = i < now ? results[i].failure : XYLEM_NOT_TRIED;
+	}
+	if (found == 0) {
+		xylem_result_fail(&results[0], XYLEM_FAILURE_DOWN, "topics", "out of memory");
 	}
 }
 

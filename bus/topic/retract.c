@@ -3,14 +3,21 @@
  * Taking items away. The journal keeps the record, as it keeps everything; what
  * goes is the row that makes it an item. A retracted row stays, marked, and a
  * purge leaves the place up to which records are no items: so the fan-out, which
- * may come to a record later or again, does not bring it back.
+ * may come to a record later or again, does not bring it back. It asks only about
+ * records from before the last of these changes.
  */
 #include <string.h>
 
 #include <topic/state.h>
 
+void items_may_go(struct topics *topics)
+{
+	topics->gone_before = journal_end(topics->bus.journal);
+}
+
 static int write_retracted(sqlite3 *database, struct change *change, struct xylem_reason *reason)
 {
+	items_may_go(change->topics);
 	sqlite3_stmt *statement = catalogue_statement(database,
 		"UPDATE topic_entries SET gone = 1 WHERE topic = ?1 AND item = ?2 AND gone = 0", reason);
 	if (statement == NULL) {
@@ -83,7 +90,8 @@ static int forget_purges(sqlite3 *database, const struct change *change, struct 
 
 int items_purge(sqlite3 *database, struct change *change, struct xylem_reason *reason)
 {
-	struct xylem_position end = journal_end(change->topics->bus.journal);
+	items_may_go(change->topics);
+	struct xylem_position end = change->topics->gone_before;
 	int error = change_run(
 		database, "DELETE FROM topic_entries WHERE topic = ?1", change->topic, NULL, reason);
 	error = error != 0 ? error : forget_purges(database, change, reason);

@@ -38,6 +38,19 @@ const struct subscriber *roster_find(const struct roster *roster, const char *ji
 /* How many subscriptions the bare address and its full ones have; *ret_active: of which are not pending. */
 size_t roster_count(const struct roster *roster, const char *bare, size_t *ret_active);
 
+/* A topic as a delivery found it; counted, one thread's. */
+struct snapshot {
+	unsigned references;
+	char name[TOPIC_NAME_SIZE];
+	bool exists;
+	struct roster *roster;
+	struct topic_settings settings;
+};
+/* Of the topic that the message is for: once more `before` (NULL: none) where it is the same one's. NULL without memory. */
+struct snapshot *snapshot_of(
+	struct topics *topics, const struct xylem_message *message, struct snapshot *before);
+struct snapshot *snapshot_unref(struct snapshot *snapshot);
+
 struct affiliated {
 	char *jid;
 	enum topic_affiliation affiliation;
@@ -131,6 +144,8 @@ struct topics {
 	struct attendance *attendance;
 	int64_t next_expiry_us; /* of a subscription; 0: none */
 	struct carry carry;
+	/* No record from here on was ever retracted or purged; the catalogue's thread only. */
+	struct xylem_position gone_before;
 	struct refusals *refusals;
 	_Atomic size_t refusing; /* how many addresses stand in it */
 };
@@ -242,6 +257,8 @@ enum topic_refusal topics_refused_at(
 /* An item was sent there. */
 void refusals_sent(struct topics *topics, const char *jid, int64_t now_us);
 
+/* Within a change that takes items away: records so far may be gone from now on. */
+void items_may_go(struct topics *topics);
 /* Within a change: no record so far is an item of the topic any more. */
 int items_purge(sqlite3 *database, struct change *change, struct xylem_reason *reason);
 

@@ -167,6 +167,7 @@ int topics_new(struct topics **ret_topics, const struct topics_bus *bus, struct 
 	pthread_cond_init(&topics->news, NULL);
 	topics->tidings_end = &topics->tidings;
 	journal_guard(bus->journal); /* what topics keep is copied before it goes */
+	topics->gone_before = journal_end(bus->journal);
 	int error = nodes_load(topics, reason);
 	error = error != 0 ? error : subscriptions_load(topics, reason);
 	error = error != 0 ? error : refusals_load(topics, reason);

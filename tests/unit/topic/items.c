@@ -66,6 +66,87 @@ static void purged_stays_so(void **state)
 	assert_items(place, "t", "b ");
 }
 
+#define AT_ONCE 9
+
+/* Records that nobody has entered yet; the first one's place. */
+static struct xylem_position append(struct place *place, const char *const *ids, size_t n)
+{
+	struct xylem_position positions[AT_ONCE];
+	struct xylem_message messages[AT_ONCE];
+	assert_true(n <= AT_ONCE);
+	for (size_t i = 0; i < n; i++) {
+		messages[i] = (struct xylem_message){ .kind = XYLEM_DERIVED,
+			.id = xylem_span_of(ids[i]),
+			.source = XYLEM_SPAN_LITERAL("/test"),
+			.type = XYLEM_SPAN_LITERAL("item"),
+			.ingress = XYLEM_SPAN_LITERAL("topic:t") };
+	}
+	assert_int_equal(journal_append_wait(place->journal, messages, n, false, positions), 0);
+	return positions[0];
+}
+
+/* What one job of the lane enters, of a topic that keeps three, in the order of the places. */
+static void enter_together(
+	struct place *place, const char *const *ids, size_t n, struct xylem_position first, bool *gone)
+{
+	struct answer answer;
+	struct item_entry entries[AT_ONCE];
+	for (size_t i = 0; i < n; i++) {
+		gone[i] = false;
+		entries[i] = (struct item_entry){ .topic = "t",
+			.id = xylem_span_of(ids[i]),
+			.position = { first.partition, first.offset + i },
+			.time_us = 1,
+			.max_items = 3,
+			.gone = &gone[i] };
+	}
+	answer_start(&answer);
+	assert_int_equal(answer_take(&answer, items_enter(place->topics, entries, n, answered, &answer)), 0);
+}
+
+static int read_row_count(sqlite3 *database, void *context, struct xylem_reason *reason)
+{
+	sqlite3_stmt *statement = catalogue_statement(database, "SELECT count(*) FROM topic_entries", reason);
+	assert_non_null(statement);
+	assert_int_equal(catalogue_step_row(database, statement, reason), 1);
+	*(int64_t *)context = sqlite3_column_int64(statement, 0);
+	return 0;
+}
+
+static int64_t row_count(struct place *place)
+{
+	struct xylem_reason reason = { "" };
+	int64_t rows = 0;
+	check(catalogue_read(place->catalogue, read_row_count, &rows, &reason), &reason);
+	return rows;
+}
+
+/* More in one job than the topic keeps: the newest stay, an id that comes twice counts once, and nothing gone is told. */
+static void more_than_it_keeps_at_once(void **state)
+{
+	static const char *const first[] = { "a", "b", "c", "d", "e", "f" };
+	static const char *const second[] = { "g", "d", "h", "h", "d", "h", "i", "j", "k" };
+	static const bool retracted[] = { false, true, false, false, true, false, false, false, false };
+	struct place *place = *state;
+	bool gone[AT_ONCE];
+	enter_together(place, first, 6, append(place, first, 6), gone);
+	assert_items(place, "t", "d e f ");
+	struct xylem_position at = append(place, second, 6);
+	enter_together(place, second, 6, at, gone);
+	assert_items(place, "t", "g d h ");
+	assert_int_equal(row_count(place), 3);
+	for (size_t i = 0; i < 6; i++) {
+		assert_false(gone[i]);
+	}
+	assert_int_equal(retract(place, "t", "d"), 0);
+	append(place, second + 6, 3); /* behind the retraction: the same records again, and three more */
+	enter_together(place, second, 9, at, gone);
+	for (size_t i = 0; i < 9; i++) {
+		assert_int_equal(gone[i], retracted[i]);
+	}
+	assert_items(place, "t", "i j k ");
+}
+
 static void a_made_topic_lasts(void **state)
 {
 	struct place *place = *state;
@@ -163,6 +244,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(retracted_with_what_it_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(evicted_and_replaced_stay_so, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(purged_stays_so, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(more_than_it_keeps_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_made_topic_lasts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(told_when_the_link_is_back, set_up, tear_down),
