@@ -302,8 +302,9 @@ struct topic_event {
  */
 struct topic_outlet {
 	/*
-	 * Queues one item to the recipients. Returns when they are queued;
-	 * waits for room for at most `patience_us` each time, or until *interrupted. Then
+	 * Queues one item to the recipients. Returns when they are queued, which may
+	 * be well before they are written: flush() follows the last of several. Waits
+	 * for room for at most `patience_us` each time, or until *interrupted. Then
 	 * `done` comes once, from any thread, when the server has confirmed all of
 	 * them (error 0; a subscriber's own error is no error here) or never will.
 	 * Negative return: nothing more is sent and `done` does not come.
@@ -318,7 +319,7 @@ struct topic_outlet {
 	 */
 	int (*tell)(void *outlet, const struct topic_event *event, const struct xylem_message *item,
 		const struct topic_recipient *recipients, size_t n);
-	/* Asks for the confirmation of what was queued so far to be fetched now. */
+	/* Writes what was queued so far, and fetches its confirmation, now. */
 	void (*flush)(void *outlet);
 	/* After it returns, no `done` with this context comes any more. */
 	void (*forget)(void *outlet, void *done_context);

@@ -39,6 +39,7 @@
 #define QUEUE_HIGH ((size_t)4 << 20)
 #define HELD_HIGH ((size_t)16 << 20)
 #define UNCONFIRMED_HIGH 20000U
+#define MORE_ENOUGH ((size_t)32 << 10) /* queued bytes for which the link is woken though more follow */
 
 static void wake(struct link *link)
 {
@@ -113,7 +114,8 @@ int link_enqueue(struct link *link, struct xylem_span stanza, const struct outbo
 	if (track != NULL && link->since_barrier++ == 0) {
 		link->oldest_us = clock_mono_us();
 	}
-	if (!link->woken && !link->writable_wanted) {
+	bool waits = track != NULL && track->more && outbox_queued_bytes(link->outbox) < MORE_ENOUGH;
+	if (!link->woken && !link->writable_wanted && !waits) {
 		link->woken = true;
 		wake(link);
 	}

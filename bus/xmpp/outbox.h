@@ -38,6 +38,7 @@ struct outbox_track {
 	const char *to;
 	link_confirmed done;
 	void *context;
+	bool more; /* others, or link_flush(), follow at once: not worth waking the link for */
 };
 
 struct outbox *outbox_new(void);

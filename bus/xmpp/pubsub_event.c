@@ -24,7 +24,7 @@
 
 /* All notifications of one item. */
 struct notice {
-	struct notice *next;
+	struct notice *next, *before;
 	struct event_outlet *outlet;
 	size_t waiting; /* under the outlet's lock */
 	int error;
@@ -48,11 +48,10 @@ struct event_outlet {
 /* Under the lock. */
 static void unlink_notice(struct event_outlet *outlet, struct notice *notice)
 {
-	struct notice **at = &outlet->notices;
-	while (*at != notice) {
-		at = &(*at)->next;
+	*(notice->before != NULL ? &notice->before->next : &outlet->notices) = notice->next;
+	if (notice->next != NULL) {
+		notice->next->before = notice->before;
 	}
-	*at = notice->next;
 }
 
 /* One less to wait for; tells the topic and frees when it was the last. */
@@ -158,7 +157,7 @@ static int send_stanza(struct sending *sending, const struct outbox_track *track
 
 static int send_one(struct sending *sending, const struct topic_recipient *to)
 {
-	const struct outbox_track track = { sending->id, to->jid, confirmed, sending->notice };
+	const struct outbox_track track = { sending->id, to->jid, confirmed, sending->notice, .more = true };
 
 	write_stanza(sending, to);
 	if (xylem_buffer_failed(&sending->stanza)) {
@@ -284,6 +283,9 @@ static struct notice *notice_new(
 	notice->context = context;
 	pthread_mutex_lock(&outlet->lock);
 	notice->next = outlet->notices;
+	if (notice->next != NULL) {
+		notice->next->before = notice;
+	}
 	outlet->notices = notice;
 	pthread_mutex_unlock(&outlet->lock);
 	return notice;
