@@ -144,14 +144,14 @@ static json_t *body_of(const struct operation *operation)
 static json_t *success(const struct operation *operation)
 {
 	json_t *content = json_pack("{s:{s:{s:s}}}", "application/json", "schema", "type", "object");
-	if (operation->payload) {
+	if (operation->bytes) {
 		json_object_set_new(content, "application/octet-stream", json_object());
 	}
 	return json_pack("{s:s, s:o}", "description",
-		operation->payload ? "The bytes of the data; with `Accept: application/json` an object of "
-				     "`contenttype` and "
-				     "`data_text` or `data_base64`."
-				   : "Done.",
+		operation->bytes ? "The bytes of the data; with `Accept: application/json` an object of "
+				   "`contenttype` and "
+				   "`data_text` or `data_base64`."
+				 : "Done.",
 		"content", content);
 }
 

@@ -27,12 +27,12 @@ struct operation {
 	const char *path;      /* `lanes/{lane}/pause`, below /api/v1; {x} is an argument */
 	enum config_role role; /* the least that may */
 	bool unsafe;           /* changes something: POST, audited */
+	bool payload;          /* shows data of messages, which is audited too */
 	/*
-	 * Shows data of messages, which is audited too. The result is an object of
-	 * `contenttype` and `data_text` or `data_base64`; a face that can hands out the bytes
-	 * themselves.
+	 * The result is one piece of data, an object of `contenttype` and `data_text` or
+	 * `data_base64`; a face that can hands out the bytes themselves.
 	 */
-	bool payload;
+	bool bytes;
 	bool bulk;                            /* changes much at once: chat and commands ask again */
 	const char *summary;                  /* one sentence */
 	const struct xylem_option *arguments; /* filled struct, as options of connectors */

@@ -101,7 +101,7 @@ static void run_operation(struct request *request)
 	if (error) {
 		request_problem(request, error, reason.text, errors);
 		request->reply.retry_after_s = xylem_error_row(error)->http_status == 503 ? 1 : 0;
-	} else if (request->operation->payload && !request->json_wanted) {
+	} else if (request->operation->bytes && !request->json_wanted) {
 		set_bytes(request, result);
 	} else {
 		set_json(request, 200, result);

@@ -58,6 +58,7 @@ const struct operation operation_hospital_case_data = {
 	.path = "hospital/cases/{n}/data",
 	.role = ROLE_PAYLOAD_VIEWER,
 	.payload = true,
+	.bytes = true,
 	.summary = "Gives the data of a case: as it failed, its draft, or as it came in.",
 	.arguments = options,
 	.arguments_size = sizeof(struct arguments),

@@ -40,6 +40,7 @@ const struct operation operation_message_data = {
 	.path = "messages/{handle}/data",
 	.role = ROLE_PAYLOAD_VIEWER,
 	.payload = true,
+	.bytes = true,
 	.summary = "Gives the data of one message, byte for byte.",
 	.arguments = options,
 	.arguments_size = sizeof(struct arguments),

@@ -243,7 +243,7 @@ void answer_write_text(
 {
 	const json_t *rows;
 	const struct column *columns;
-	if (operation->payload) {
+	if (operation->bytes) {
 		write_data(out, answer);
 	} else if (answer_list(operation, answer, &rows, &columns)) {
 		write_rows(out, rows, columns);
