@@ -46,6 +46,14 @@ static const struct column hops[] = { { "LANE", "lane", COLUMN_TEXT }, { "OUTCOM
 	{ "SETTLED", "settled", COLUMN_TIME }, { "THERE", "remote_handle", COLUMN_TEXT },
 	{ "BECAME", "diverted_to", COLUMN_TEXT }, { NULL } };
 
+/* A replay's lanes stand below each other, as `lanes` of a line of their own. */
+static const struct column replays[] = { { "REPLAY", "number", COLUMN_NUMBER },
+	{ "STEP", "step", COLUMN_NUMBER }, { "EDITED", "edited", COLUMN_TEXT }, { "WHO", "who", COLUMN_TEXT },
+	{ "TIME", "time", COLUMN_TIME }, { "MESSAGE", "handle", COLUMN_TEXT },
+	{ "DESTINATION", "lanes.destination", COLUMN_TEXT }, { "OUTCOME", "lanes.outcome", COLUMN_STATE },
+	{ "SETTLED", "lanes.time", COLUMN_TIME }, { "CODE", "lanes.code", COLUMN_TEXT },
+	{ "REASON", "lanes.reason", COLUMN_TEXT }, { NULL } };
+
 /* Which member of an answer is a table, and how. */
 static const struct {
 	const char *operation, *member;
@@ -60,6 +68,7 @@ static const struct {
 	{ "hospital-cases", "cases", cases },
 	{ "audit", "records", audit },
 	{ "message", "lanes", hops },
+	{ "hospital-case", "replays", replays },
 };
 
 const struct column *columns_of(const char *operation, const char *member)
@@ -70,6 +79,11 @@ const struct column *columns_of(const char *operation, const char *member)
 		}
 	}
 	return NULL;
+}
+
+bool columns_are_part(const char *operation)
+{
+	return strcmp(operation, "message") == 0 || strcmp(operation, "hospital-case") == 0;
 }
 
 /* What a whole answer comes down to where there is room for a line or two. */

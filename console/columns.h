@@ -2,6 +2,8 @@
 #ifndef CONSOLE_COLUMNS_H
 #define CONSOLE_COLUMNS_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 /* What of an answer is shown to people, in which order. */
@@ -13,6 +15,8 @@ struct column {
 
 /* Of the array `member` in an operation's answer, ended by a NULL title; NULL: nobody chose any. */
 const struct column *columns_of(const char *operation, const char *member);
+/* Are the tables of the answer parts of one thing, and not all that it says? */
+bool columns_are_part(const char *operation);
 /* Of an answer that is one thing, where there is room for little; NULL: all of it. */
 const struct column *columns_summary(const char *operation);
 /* The value at a column's path; NULL: none. Borrowed. */

@@ -265,7 +265,7 @@ static int note_intent(struct request *request, sqlite3 *database, struct xylem_
 {
 	const struct intent *first = &request->intents[0];
 	char text[512];
-	snprintf(text, sizeof(text), "replay %u from step %d%s to %s%s", first->number, first->step,
+	snprintf(text, sizeof(text), "replay %u from stage %d%s to %s%s", first->number, first->step + 1,
 		first->draft ? ", edited," : "",
 		first->destination[0] ? first->destination : "every destination",
 		request->n > 1 ? " and others" : "");

@@ -113,6 +113,15 @@ int hospital_groups(
 	"id, source,"                                                                                     \
 	" type, subject, draft, bytes"
 
+/*
+ * Stages are counted for people as their names count them: 0 is `where`, 1 the first step, the number behind the
+ * last step the delivery. Kept is the index of the step, -1 for `where`. Of a replay and a draft it is where they go in.
+ */
+static json_t *column_stage(sqlite3_stmt *row, int column)
+{
+	return json_integer(sqlite3_column_int64(row, column) + 1);
+}
+
 static bool put(json_t *object, const char *name, json_t *value)
 {
 	return json_object_set_new(object, name, value) == 0;
@@ -133,7 +142,7 @@ static const struct {
 	{ "destination", 8, column_name },
 	{ "failed_at", 9, column_name },
 	{ "stage", 10, column_json },
-	{ "step", 11, column_json },
+	{ "step", 11, column_stage },
 	{ "failure", 12, column_json },
 	{ "code", 13, column_json },
 	{ "reason", 14, column_json },
@@ -271,15 +280,16 @@ static json_t *replay_json(sqlite3_stmt *row)
 		handle = position_json(at);
 	}
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "number", column_json(row, 0),
-		"destination", column_name(row, 1), "step", column_json(row, 2), "draft", column_json(row, 3),
-		"edited", json_boolean(sqlite3_column_int(row, 3) > 0), "id", column_json(row, 4), "who",
-		column_json(row, 5), "time", column_time(row, 6), "handle", handle);
+		"destination", column_name(row, 1), "step", column_stage(row, 2), "draft",
+		column_json(row, 3), "edited", json_boolean(sqlite3_column_int(row, 3) > 0), "id",
+		column_json(row, 4), "who", column_json(row, 5), "time", column_time(row, 6), "handle",
+		handle);
 }
 
 static json_t *draft_json(sqlite3_stmt *row)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "number", column_json(row, 0), "step",
-		column_json(row, 1), "who", column_json(row, 2), "time", column_time(row, 3), "bytes",
+		column_stage(row, 1), "who", column_json(row, 2), "time", column_time(row, 3), "bytes",
 		column_json(row, 4));
 }
 

@@ -32,6 +32,48 @@ static bool is_table(const json_t *value)
 	return json_array_size(value) && json_is_object(json_array_get(value, 0));
 }
 
+/* One row for each element of the table inside a row, which stands there in its place; NULL: there is none. */
+static json_t *unfold(const json_t *row)
+{
+	const char *name;
+	json_t *value, *inner;
+	size_t i;
+	json_object_foreach((json_t *)(uintptr_t)row, name, value)
+	{
+		if (!is_table(value)) {
+			continue;
+		}
+		json_t *rows = json_array();
+		json_array_foreach(value, i, inner)
+		{
+			json_t *line = json_copy((json_t *)(uintptr_t)row);
+			json_object_set(line, name, inner);
+			json_array_append_new(rows, line);
+		}
+		return rows;
+	}
+	return NULL;
+}
+
+/* A line for each element of a table within a row: in a cell, nobody could read it. */
+static void show_table(const json_t *rows, const struct column *columns)
+{
+	json_t *lines = json_array(), *row;
+	size_t i;
+	json_array_foreach(rows, i, row)
+	{
+		json_t *inside = unfold(row);
+		if (inside) {
+			json_array_extend(lines, inside);
+		} else {
+			json_array_append(lines, row);
+		}
+		json_decref(inside);
+	}
+	table_show(lines, columns);
+	json_decref(lines);
+}
+
 static void show_scalar(const json_t *value)
 {
 	XYLEM_BUFFER_SCOPED line = { 0 };
@@ -66,7 +108,7 @@ static void show_object(const char *operation, const json_t *object, int depth)
 		const struct column *columns = depth ? NULL : columns_of(operation, name);
 		if (columns || is_table(value)) {
 			printf("%*s%s:\n", depth * 2, "", name);
-			columns ? table_show(value, columns) : show_any_table(value);
+			columns ? show_table(value, columns) : show_any_table(value);
 		} else if (json_is_object(value) && json_object_size(value)) {
 			printf("%*s%s:\n", depth * 2, "", name);
 			show_object(operation, value, depth + 1);
@@ -88,7 +130,7 @@ void view_show(const char *operation, const json_t *answer)
 	json_object_foreach((json_t *)(uintptr_t)answer, name, value)
 	{
 		const struct column *columns = columns_of(operation, name);
-		if (columns && strcmp(operation, "message") != 0) {
+		if (columns && !columns_are_part(operation)) {
 			table_show(value, columns);
 			const json_t *next = json_object_get(answer, "next");
 			char *text = next && !json_is_null(next) ? json_dumps(next, JSON_ENCODE_ANY) : NULL;

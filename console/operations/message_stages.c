@@ -107,8 +107,8 @@ static json_t *stage_show(struct showing *showing, const struct config_route *pl
 	for (size_t i = 0; i < evaluated->part_count && i < EVENTS_MOST; i++) {
 		json_array_append_new(events, event_show(showing, &evaluated->parts[i]));
 	}
-	return json_pack(
-		"{s:s,s:I,s:o}", "stage", name, "count", (json_int_t)evaluated->part_count, "events", events);
+	return json_pack("{s:s,s:I,s:I,s:o}", "stage", name, "step", (json_int_t)steps, "count",
+		(json_int_t)evaluated->part_count, "events", events);
 }
 
 static const char *outcome_of(enum verdict verdict)

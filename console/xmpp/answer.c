@@ -98,7 +98,7 @@ bool answer_list(const struct operation *operation, const json_t *answer, const 
 	json_object_foreach((json_t *)(uintptr_t)answer, name, value)
 	{
 		const struct column *columns = columns_of(operation->name, name);
-		if (columns && json_is_array(value) && strcmp(operation->name, "message") != 0) {
+		if (columns && json_is_array(value) && !columns_are_part(operation->name)) {
 			*ret_rows = value;
 			*ret_columns = columns;
 			return true;

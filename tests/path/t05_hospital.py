@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What cannot be delivered becomes a case; what else there is flows on."""
 import json
+import os
+import re
+import subprocess
 
-from harness import Bus, Sink, case, equal, needs, run, say, until
+from harness import XYLEMD, Bus, Sink, case, equal, needs, run, say, until
+
+XYLEMCTL = os.environ.get("XYLEMCTL", os.path.join(os.path.dirname(XYLEMD), "../../console/ctl/xylemctl"))
 
 IN = {"webhook": {"path": "/in", "id": "/data/id", "key": "/data/key"}}
 FAST = {"backoff": "10ms", "backoff_max": "100ms", "probe": "50ms", "attempts": 4}
@@ -108,6 +113,44 @@ def failing_step():
         for lane in ("r/out", "r/out2"):
             say(f"{lane}: {bus.wait_lane(lane, backlog=0, hospitalised=1)['hospitalised']} hospitalised")
         equal([i for i in sink.ids() + second.ids() if i == "bad"], [], "delivered")
+
+
+def shown(bus, *words):
+    done = subprocess.run([XYLEMCTL, "--data-folder", str(bus.data), *words], capture_output=True, text=True, check=False)
+    equal(done.returncode, 0, f"exit code of {words}: {done.stderr}")
+    return done.stdout
+
+
+@case
+def stages_have_one_number():
+    "a stage has the same number in a case, its replays, its history, `stages` and xylemctl: 0 where, 1 the first step"
+    steps = [{"set": {"/data/seen": True}}, {"validate": {"schema": "s.json"}}]
+    with Sink(answers(lambda i, request: 422 if i == "m1" else 0)) as sink:
+        bus = bus_of(sink, steps)
+        (bus.folder / "s.json").write_text('{"properties": {"n": {"maximum": 1}}}')
+        with bus:
+            send(bus, 3)  # m1 is refused by the sink, m2 by the second step
+            found = {c["id"]: c for c in bus.wait_cases(2)}
+            equal([(found[i]["stage"], found[i]["step"]) for i in ("m1", "m2")], [("deliver", 3), ("step 2 validate", 2)], "steps")
+            of_route, = bus.get(f"messages/{found['m2']['handle']}/stages")["routes"]
+            equal([(stage["stage"], stage["step"]) for stage in of_route["stages"]], [("where", 0), ("step 1 set", 1)], "stages")
+            equal((of_route["failure"]["stage"], of_route["failure"]["step"]), ("step 2 validate", 2), "where it fails")
+            for name, begins in (("step", 2), ("start", 1)):
+                number = found["m2"]["case"]
+                bus.do(f"hospital/cases/{number}/replay", {"version": bus.get(f"hospital/cases/{number}")["version"], "from": name})
+                until(lambda: bus.get(f"hospital/cases/{number}")["state"] == "open", "failed again")
+                whole = bus.get(f"hospital/cases/{number}")
+                equal((whole["step"], whole["replays"][-1]["step"]), (2, begins), f"a replay from {name}")
+                told = [note["text"] for note in whole["history"] if note["kind"] == "replay"]
+                assert f"from stage {begins} " in told[-1], told
+            text = shown(bus, "hospital", "show", str(number))
+            say(text)
+            # A replay's outcome stands in columns, a line for each lane, and not as one long cell.
+            lines = text.split("replays:\n")[1].splitlines()[:3]
+            equal(lines[0].split(), "REPLAY STEP EDITED WHO TIME MESSAGE DESTINATION OUTCOME SETTLED CODE REASON".split(), "columns")
+            for line, begins in zip(lines[1:], "21"):
+                assert re.match(rf" +\d  +{begins}  no .* out +hospitalised .* schema +/n: ", line), line
+            assert "[{" not in text and "destination=" not in text, text
 
 
 @case

@@ -25,7 +25,7 @@ static void a_case_says_everything(void **state)
 	assert_member(json, "handle", xylem_handle_format(at, handle));
 	static const char *const members[][2] = { { "case", "1" }, { "group", "1" }, { "version", "1" },
 		{ "state", "open" }, { "route", "orders" }, { "destination", "partner" },
-		{ "stage", "deliver" }, { "step", "2" }, { "failure", "wrong" }, { "code", "http-422" },
+		{ "stage", "deliver" }, { "step", "3" }, { "failure", "wrong" }, { "code", "http-422" },
 		{ "reason", "total 19.99 is not \"19.98\"" }, { "attempts", "1" }, { "failures", "1" },
 		{ "id", "e-1" }, { "source", "/shop" }, { "type", "order.created" }, { "subject", "o-1" },
 		{ "key", "c-77" }, { "ingress", "shop" }, { "generation", "abc" }, { "draft", "0" } };
