@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Taking items away. The journal keeps the record, as it keeps everything; what
- * goes is the row that makes it an item. A retracted row stays, marked, and a
- * purge leaves the place up to which records are no items: so the fan-out, which
- * may come to a record later or again, does not bring it back. It asks only about
- * records from before the last of these changes.
+ * Taking items away, one or several at once, of which all go or none. The
+ * journal keeps the record, as it keeps everything; what goes is the row that
+ * makes it an item. A retracted row stays, marked, and a purge leaves the place
+ * up to which records are no items: so the fan-out, which may come to a record
+ * later or again, does not bring it back. It asks only about records from before
+ * the last of these changes.
  */
 #include <string.h>
 
@@ -15,30 +16,46 @@ void items_may_go(struct topics *topics)
 	topics->gone_before = journal_end(topics->bus.journal);
 }
 
-static int write_retracted(sqlite3 *database, struct change *change, struct xylem_reason *reason)
+static int mark_retracted(
+	sqlite3 *database, const char *topic, struct xylem_span item, struct xylem_reason *reason)
 {
-	items_may_go(change->topics);
 	sqlite3_stmt *statement = catalogue_statement(database,
 		"UPDATE topic_entries SET gone = 1 WHERE topic = ?1 AND item = ?2 AND gone = 0", reason);
 	if (statement == NULL) {
 		return -XYLEM_E_IO;
 	}
-	sqlite3_bind_text(statement, 1, change->topic, -1, SQLITE_STATIC);
-	catalogue_bind_text(statement, 2, change->item);
+	sqlite3_bind_text(statement, 1, topic, -1, SQLITE_STATIC);
+	catalogue_bind_text(statement, 2, item);
 	int error = catalogue_step_done(database, statement, reason);
 	return error == 0 && sqlite3_changes(database) == 0 ? -XYLEM_E_NOT_FOUND : error;
+}
+
+/* One that is not there takes the marks of the others back: the change is a savepoint. */
+static int write_retracted(sqlite3 *database, struct change *change, struct xylem_reason *reason)
+{
+	int error = 0;
+	items_may_go(change->topics);
+	for (size_t i = 0; i < change->item_count && error == 0; i++) {
+		error = mark_retracted(database, change->topic, change->items[i], reason);
+	}
+	return error;
 }
 
 static void tell_retracted(struct change *change)
 {
 	struct topic_state state;
-	struct topic_event event = { .kind = TOPIC_EVENT_RETRACTED,
-		.topic = change->topic,
-		.item = xylem_arena_text(change->arena, change->item) };
-	if (topic_state(change->topics, change->topic, &state) == 0 && event.item != NULL &&
-		(change->flag || state.settings.notify_retract)) {
-		event.settings = state.settings;
-		topics_tell_roster(change->topics, &event, NULL);
+	if (topic_state(change->topics, change->topic, &state) != 0 ||
+		(!change->flag && !state.settings.notify_retract)) {
+		return;
+	}
+	for (size_t i = 0; i < change->item_count; i++) {
+		struct topic_event event = { .kind = TOPIC_EVENT_RETRACTED,
+			.topic = change->topic,
+			.item = xylem_arena_text(change->arena, change->items[i]),
+			.settings = state.settings };
+		if (event.item != NULL) {
+			topics_tell_roster(change->topics, &event, NULL);
+		}
 	}
 }
 
@@ -53,16 +70,29 @@ static struct change *begin(struct topics *topics, const char *name, int *ret_er
 	return change;
 }
 
-int topic_retract(struct topics *topics, const char *name, struct xylem_span id, bool notify, topic_done done,
-	void *context)
+/* False: no memory. */
+static bool take_items(struct change *change, const struct xylem_span *ids, size_t n)
+{
+	change->items = xylem_arena_zero(change->arena, n * sizeof(*change->items));
+	for (size_t i = 0; change->items != NULL && i < n; i++) {
+		change->items[i] = xylem_arena_copy(change->arena, ids[i]);
+		if (change->items[i].at == NULL) {
+			return false;
+		}
+	}
+	change->item_count = n;
+	return change->items != NULL;
+}
+
+int topic_retract(struct topics *topics, const char *name, const struct xylem_span *ids, size_t n,
+	bool notify, topic_done done, void *context)
 {
 	int error;
 	struct change *change = begin(topics, name, &error);
 	if (change == NULL) {
 		return error;
 	}
-	change->item = xylem_arena_copy(change->arena, id);
-	if (change->item.at == NULL) {
+	if (!take_items(change, ids, n)) {
 		change_free(change);
 		return -XYLEM_E_MEMORY;
 	}

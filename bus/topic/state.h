@@ -195,7 +195,8 @@ struct change {
 	void *context;
 	/* What it is about; each change uses what it needs. */
 	const char *topic, *jid, *text;
-	struct xylem_span item;
+	struct xylem_span *items;
+	size_t item_count;
 	struct subscriber subscriber;
 	struct topic_settings settings;
 	enum topic_affiliation affiliation;

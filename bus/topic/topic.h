@@ -51,8 +51,9 @@ int topics_apply(struct topics *topics, const struct config_view *view);
 struct topics *topics_current(void);
 void topics_make_current(struct topics *topics);
 
-#define TOPIC_NAME_SIZE 128 /* with its terminator */
-#define TOPIC_SUBID_SIZE 17 /* 16 hexadecimal digits */
+#define TOPIC_NAME_SIZE 128   /* with its terminator */
+#define TOPIC_BATCH_MOST 100U /* items published or retracted at once */
+#define TOPIC_SUBID_SIZE 17   /* 16 hexadecimal digits */
 
 /*
  * What changes the catalogue completes on its thread, after the COMMIT (error
@@ -261,9 +262,12 @@ int topic_item_check(
  */
 int topic_publish(struct topics *topics, const char *name, const struct xylem_message *messages, size_t n,
 	topic_done done, void *context, struct xylem_reason *reason);
-/* After the COMMIT it cannot be retrieved any more. `done`: -XYLEM_E_NOT_FOUND. `notify`: tell even if the topic does not. */
-int topic_retract(struct topics *topics, const char *name, struct xylem_span id, bool notify, topic_done done,
-	void *context);
+/*
+ * All or none, at most TOPIC_BATCH_MOST. After the COMMIT they cannot be retrieved any more.
+ * `done`: -XYLEM_E_NOT_FOUND (one of them). `notify`: tell even if the topic does not.
+ */
+int topic_retract(struct topics *topics, const char *name, const struct xylem_span *ids, size_t n,
+	bool notify, topic_done done, void *context);
 int topic_purge(struct topics *topics, const char *name, topic_done done, void *context);
 
 /* --- Fan-out ------------------------------------------------------------ */

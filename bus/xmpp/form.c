@@ -123,7 +123,20 @@ static void write_choice(
 	xylem_buffer_text(out, "</value></field>");
 }
 
-void settings_write_form(struct xylem_buffer *out, const struct topic_settings *settings, const char *type)
+/* `max` is a word of max_items and item_expire; a size is a number (XEP-0060, 16.4.4), and programs read it as one. */
+static void write_value(const struct topic_settings *settings, const struct topic_setting *setting,
+	size_t most, struct xylem_buffer *value)
+{
+	xylem_buffer_clear(value);
+	if (most > 0 && settings->max_payload == 0 && strcmp(setting->name, "max_payload_size") == 0) {
+		xylem_buffer_format(value, "%zu", most);
+	} else {
+		topic_settings_get(settings, setting, value);
+	}
+}
+
+void settings_write_form(
+	struct xylem_buffer *out, const struct topic_settings *settings, const char *type, size_t most)
 {
 	static const char *const kinds[] = {
 		[TOPIC_TEXT] = "text-single", [TOPIC_FLAG] = "boolean", [TOPIC_NUMBER] = "text-single"
@@ -137,8 +150,7 @@ void settings_write_form(struct xylem_buffer *out, const struct topic_settings *
 		"<field var='pubsub#node_type' type='list-single' label='Whether the node is a leaf'>"
 		"<option label='A leaf node'><value>leaf</value></option><value>leaf</value></field>");
 	for (size_t i = 0; i < n; i++) {
-		xylem_buffer_clear(&value);
-		topic_settings_get(settings, &table[i], &value);
+		write_value(settings, &table[i], most, &value);
 		struct xylem_span text = value.n > 0 ? xylem_buffer_borrow(&value) : XYLEM_SPAN_LITERAL("");
 		if (table[i].kind == TOPIC_CHOICE) {
 			write_choice(out, &table[i], text);

@@ -102,8 +102,12 @@ void form_write(struct xylem_buffer *out, const char *name, const char *type, co
 	struct xylem_span value);
 void form_close(struct xylem_buffer *out);
 
-/* The settings of a topic as a form, or as the fields that a submission changes. */
-void settings_write_form(struct xylem_buffer *out, const struct topic_settings *settings, const char *type);
+/*
+ * The settings of a topic as a form, or as the fields that a submission changes.
+ * `most`: bytes, what a payload cannot exceed where the topic says nothing; 0: not said.
+ */
+void settings_write_form(
+	struct xylem_buffer *out, const struct topic_settings *settings, const char *type, size_t most);
 /*
  * 0; -XYLEM_E_UNSUPPORTED (access model), -XYLEM_E_INVALID (reason); with `strict`
  * -XYLEM_E_NOT_FOUND for an unknown field, which otherwise is passed over.

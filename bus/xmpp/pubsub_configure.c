@@ -23,7 +23,7 @@ static void answer_form(
 	xylem_buffer_format(&out, "<%s", element);
 	xml_write_attribute(&out, "node", xylem_span_of(name));
 	xylem_buffer_byte(&out, '>');
-	settings_write_form(&out, settings, "form");
+	settings_write_form(&out, settings, "form", pubsub_item_most(xmpp_service_link(request->service)));
 	xylem_buffer_format(&out, "</%s>", element);
 	pubsub_close(request, &out);
 }

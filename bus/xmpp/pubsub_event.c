@@ -370,12 +370,12 @@ static void write_subscription(struct xylem_buffer *out, const struct topic_even
 	xylem_buffer_text(out, "/></event>");
 }
 
-static void write_configuration(struct xylem_buffer *out, const struct topic_event *event)
+static void write_configuration(struct xylem_buffer *out, const struct topic_event *event, size_t most)
 {
 	write_node(out, "configuration", event);
 	xylem_buffer_byte(out, '>');
 	if (event->settings.deliver_payloads) {
-		settings_write_form(out, &event->settings, "result");
+		settings_write_form(out, &event->settings, "result", most);
 	}
 	xylem_buffer_text(out, "</configuration></event>");
 }
@@ -388,7 +388,7 @@ static void write_retraction(struct xylem_buffer *out, const struct topic_event 
 	xylem_buffer_text(out, "/></items></event>");
 }
 
-static void write_event(struct xylem_buffer *out, const struct topic_event *event)
+static void write_event(struct xylem_buffer *out, const struct topic_event *event, size_t most)
 {
 	switch (event->kind) {
 	case TOPIC_EVENT_RETRACTED:
@@ -403,7 +403,7 @@ static void write_event(struct xylem_buffer *out, const struct topic_event *even
 		xylem_buffer_text(out, "/></event>");
 		break;
 	case TOPIC_EVENT_CONFIGURED:
-		write_configuration(out, event);
+		write_configuration(out, event, most);
 		break;
 	case TOPIC_EVENT_SUBSCRIPTION:
 		write_subscription(out, event);
@@ -442,7 +442,7 @@ static int tell(void *context, const struct topic_event *event, const struct xyl
 		xylem_buffer_format(&sending.event, "<delay xmlns='" NS_DELAY "' stamp='%s'/>",
 			clock_format(item->journal_time_us, stamp));
 	} else {
-		write_event(&sending.event, event);
+		write_event(&sending.event, event, pubsub_item_most(outlet->link));
 	}
 	bool headline = event->settings.delivery == TOPIC_HEADLINE && event->kind <= TOPIC_EVENT_CONFIGURED;
 	sending.type = headline ? "headline" : "normal";

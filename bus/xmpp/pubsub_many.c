@@ -2,6 +2,10 @@
 /*
  * Several changes by one request. They run side by side in the catalogue; the
  * last that completes, whichever thread it is on, answers.
+ *
+ * Smack writes the subscriptions of an owner's request in the namespace of a
+ * subscriber's: what they mean is plain, and any is taken. A request in which
+ * nothing is understood is an error, since its answer would say that all is done.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -85,8 +89,8 @@ static struct many *many_new(const struct xmpp_request *request, const struct xm
 	many->kind = kind;
 	many->arena = arena;
 	many->entries = entries;
-	const struct xml_node *item = xml_child(operation, NS_PUBSUB_OWNER, kind->item);
-	for (; item != NULL; item = xml_next(item, NS_PUBSUB_OWNER, kind->item)) {
+	for (const struct xml_node *item = xml_child(operation, NULL, kind->item); item != NULL;
+		item = xml_next(item, NULL, kind->item)) {
 		struct many_entry *entry = &entries[many->n++];
 		entry->many = many;
 		entry->jid = copy_attribute(arena, item, "jid");
@@ -104,14 +108,14 @@ void many_run(const struct xmpp_request *request, const struct xml_node *operati
 	const struct many_kind *kind)
 {
 	size_t n = 0;
-	for (const struct xml_node *item = xml_child(operation, NS_PUBSUB_OWNER, kind->item); item != NULL;
-		item = xml_next(item, NS_PUBSUB_OWNER, kind->item)) {
+	for (const struct xml_node *item = xml_child(operation, NULL, kind->item); item != NULL;
+		item = xml_next(item, NULL, kind->item)) {
 		n++;
 	}
-	struct many *many = n <= ENTRIES_MOST ? many_new(request, operation, topic, kind, n) : NULL;
+	struct many *many = n > 0 && n <= ENTRIES_MOST ? many_new(request, operation, topic, kind, n) : NULL;
 	if (many == NULL) {
-		request_refuse_code(
-			request, -XYLEM_E_INVALID, "an entry lacks an attribute, or there are too many");
+		request_refuse_code(request, -XYLEM_E_INVALID,
+			"there is no entry, one lacks an attribute, or there are too many");
 		return;
 	}
 	many->deferred = pubsub_defer(request);

@@ -13,8 +13,6 @@
 #include <xmpp/payload.h>
 #include <xmpp/pubsub.h>
 
-#define ITEMS_MOST 100U
-
 /* Everything lies in the arena, since a node may have to be made first. */
 struct publishing {
 	struct xylem_arena *arena;
@@ -153,7 +151,8 @@ static bool read_items(const struct xmpp_request *request, struct publishing *pu
 	for (const struct xml_node *one = item; one != NULL; one = xml_next(one, NS_PUBSUB, "item")) {
 		n++;
 	}
-	if (n > ITEMS_MOST) {
+	/* More than the node keeps would be published and gone (XEP-0060, 12.11). */
+	if (n > TOPIC_BATCH_MOST || (n > 1 && settings->max_items > 0 && n > (size_t)settings->max_items)) {
 		pubsub_refuse(request, "cancel", "not-allowed", "max-items-exceeded");
 		return false;
 	}

@@ -61,7 +61,7 @@ static void check_settings(const struct xml_node *form, struct xylem_arena *aren
 		return;
 	}
 	xylem_buffer_text(&text, HEADER "<iq>");
-	settings_write_form(&text, &settings, "submit");
+	settings_write_form(&text, &settings, "submit", 0);
 	xylem_buffer_text(&text, "</iq>");
 	assert(xml_check(xylem_buffer_borrow(&text), &at));
 	feed(xylem_buffer_borrow(&text), &again, &read);

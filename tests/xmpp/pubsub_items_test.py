@@ -79,6 +79,31 @@ class ItemsTest(pubsub.Case):
         event = await self.event(self.bob, lambda e: next(e.iter(f"{{{EVENT}}}retract"), None) is not None)
         self.assertEqual(next(event.iter(f"{{{EVENT}}}retract")).get("id"), "i2")
 
+    async def test_804_several_at_once(self):
+        """All or none (XEP-0060, 12.11)."""
+        await self.filled("batch", 6, max_items="6")
+        await self.ok(self.affiliate(self.alice, "batch", (self.carol.bare, "publisher")))
+        await self.ok(self.subscribe(self.bob, "batch"))
+
+        def retract(client, *ids):
+            return self.set(client, f"<retract node='batch'>{''.join(f'<item id={i!r}/>' for i in ids)}</retract>")
+        for ids, expected in ((("i0", "no-such", "i1"), "cancel/item-not-found"), (("i0", ""), "modify/bad-request/item-required"),
+                              ([f"i{i}" for i in range(101)], "cancel/not-allowed/max-items-exceeded")):
+            await self.refused(retract(self.alice, *ids), expected)
+        await self.ok(self.publish(self.carol, "batch", "<item id='hers'><a xmlns='u'/></item>"))  # i0 goes for it
+        await self.refused(retract(self.carol, "hers", "i1"), "auth/forbidden")
+        self.assertEqual(await self.ids(self.bob, "batch"), ["i1", "i2", "i3", "i4", "i5", "hers"])
+        await self.ok(retract(self.alice, "i1", "hers", "i3"))
+        self.assertEqual(await self.ids(self.bob, "batch"), ["i2", "i4", "i5"])
+        for item in ("i1", "hers", "i3"):
+            await self.event(self.bob, lambda e, i=item: i in [r.get("id") for r in e.iter(f"{{{EVENT}}}retract")])
+        # More than the node keeps cannot be published at once; as many as it keeps can.
+        items = [f"<item id='n{i}'><a xmlns='u'/></item>" for i in range(7)]
+        await self.refused(self.publish(self.alice, "batch", *items), "cancel/not-allowed/max-items-exceeded")
+        self.assertEqual(await self.ids(self.bob, "batch"), ["i2", "i4", "i5"])
+        await self.ok(self.publish(self.alice, "batch", *items[:6]))
+        self.assertEqual(await self.ids(self.bob, "batch"), [f"n{i}" for i in range(6)])
+
     async def test_802_nobody_sees_an_item_after_its_end(self):
         await self.ok(self.create(self.alice, "race", access_model="open"))
         await self.ok(self.subscribe(self.bob, "race"))
@@ -147,7 +172,8 @@ class ItemsTest(pubsub.Case):
     # --- 10. It lasts --------------------------------------------------------------------------------------
 
     async def test_990_everything_survives_a_restart(self):
-        await self.filled("lasting", 5, title="Lasting", max_items="4")
+        await self.filled("lasting", 4, title="Lasting", max_items="4")
+        await self.ok(self.publish(self.alice, "lasting", "<item id='i4'><a xmlns='u'>4</a></item>"))
         await self.ok(self.affiliate(self.alice, "lasting", (self.dave.bare, "publisher")))
         mine = self.subscription(await self.ok(self.subscribe(self.bob, "lasting", include_body="1")))
         await self.ok(self.retract(self.alice, "lasting", "i3"))

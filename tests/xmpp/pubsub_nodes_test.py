@@ -27,7 +27,7 @@ class NodesTest(pubsub.Case):
             "outcast-affiliation", "access-open", "access-authorize", "access-whitelist", "publish-options",
             "auto-create",
             "meta-data", "last-published", "multi-subscribe", "rsm", "get-pending",
-            "presence-notifications"}, short)
+            "presence-notifications", "publish-node-full", "leased-subscription"}, short)
         for never in ("collections", "access-presence", "access-roster", "auto-subscribe", "filtered-notifications"):
             self.assertNotIn(never, short)
         self.assertLessEqual({NS, RSM, MAM, MAM + "#extended"}, features)
@@ -110,6 +110,7 @@ class NodesTest(pubsub.Case):
             "language", "contact"}, set(found))
         self.assertEqual((found["node_type"], found["max_items"], found["item_expire"], found["notification_type"],
                           found["access_model"]), ("leaf", "max", "max", "normal", "whitelist"))
+        self.assertEqual(found["max_payload_size"], str((256 - 8) << 10))  # a number: `max` is no word of this one
         await self.refused(self.get(self.bob, "<default/>", OWNER), "auth/forbidden")
         await self.ok(self.create(self.alice, "full"))
         changed = dict(title="t", description="d", type="u:t", node_type="leaf", access_model="authorize",

@@ -139,6 +139,14 @@ class PeopleTest(pubsub.Case):
         self.assertEqual({(s.get("jid"), s.get("subscription")) for s in answer.iter(f"{{{OWNER}}}subscription")},
                          {(self.dave.bare, "none"), (self.carol.bare, "subscribed")})
         await self.event(self.bob, lambda e: e[0].get("subscription") == "none")
+        # As Smack writes it: in the namespace of a subscriber's own.
+        await self.ok(self.set(self.alice, f"<subscriptions node='manage'><subscription xmlns='{NS}' jid='{self.carol.bare}' "
+                                           "node='manage' subscription='none'/></subscriptions>", OWNER))
+        listed = await self.ok(self.get(self.alice, "<subscriptions node='manage'/>", OWNER))
+        self.assertEqual(list(listed.iter(f"{{{OWNER}}}subscription")), [])
+        # Nothing that could be done is not done in silence.
+        for nothing in ("subscriptions", "affiliations"):
+            await self.refused(self.set(self.alice, f"<{nothing} node='manage'/>", OWNER), "modify/bad-request")
 
     async def test_504_publish_models(self):
         item = "<item><a xmlns='u'/></item>"

@@ -180,9 +180,9 @@ static inline bool lane_enters(
 static inline int retract(struct place *place, const char *topic, const char *id)
 {
 	struct answer answer;
+	const struct xylem_span one = xylem_span_of(id);
 	answer_start(&answer);
-	return answer_take(
-		&answer, topic_retract(place->topics, topic, xylem_span_of(id), false, answered, &answer));
+	return answer_take(&answer, topic_retract(place->topics, topic, &one, 1, false, answered, &answer));
 }
 
 static inline bool append_id(void *context, struct xylem_span id, const struct xylem_message *message)
