@@ -164,7 +164,7 @@ struct jq_value jq_get(struct jq_machine *machine, struct jq_value value, struct
 		jq_release(machine, value);
 		return found;
 	}
-	if (value.kind == JQ_NULL && (jq_is_number(key) || key.kind == JQ_NULL)) {
+	if (value.kind == JQ_NULL && jq_is_number(key)) {
 		return value;
 	}
 	return jq_fail(machine, "Cannot index %s with %s", jq_type_name(value), jq_type_name(key));
@@ -207,27 +207,12 @@ static struct jq_value set_slice(
 	if (!jq_is_array(items)) {
 		return jq_fail(machine, "A slice of an array can only be assigned another array");
 	}
-	array = jq_made(machine, array);
-	items = jq_made(machine, items);
-	if (jq_is_none(array) || jq_is_none(items) ||
-		!slice_bounds(machine, array.array->n, slice_member(machine, key, "start"),
-			slice_member(machine, key, "end"), &start, &end)) {
+	array = jq_owned(machine, array);
+	if (jq_is_none(array) || !slice_bounds(machine, array.array->n, slice_member(machine, key, "start"),
+					 slice_member(machine, key, "end"), &start, &end)) {
 		return jq_simple(JQ_NONE);
 	}
-	struct jq_value whole = jq_array(machine, array.array->n - (end - start) + items.array->n);
-	for (size_t i = 0; i < start && !jq_is_none(whole); i++) {
-		whole = jq_array_push(machine, whole, jq_retain(array.array->items[i]));
-	}
-	for (size_t i = 0; i < items.array->n && !jq_is_none(whole); i++) {
-		whole = jq_array_push(machine, whole, jq_retain(items.array->items[i]));
-	}
-	for (size_t i = end; i < array.array->n && !jq_is_none(whole); i++) {
-		whole = jq_array_push(machine, whole, jq_retain(array.array->items[i]));
-	}
-	bool more = jq_spend(machine, array.array->n / 4);
-	jq_release(machine, array);
-	jq_release(machine, items);
-	return more ? whole : jq_simple(JQ_NONE);
+	return jq_array_splice(machine, array, start, end, items);
 }
 
 struct jq_value jq_set(

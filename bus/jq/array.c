@@ -109,6 +109,35 @@ struct jq_value jq_array_slice(struct jq_machine *machine, struct jq_value array
 	return slice;
 }
 
+struct jq_value jq_array_splice(
+	struct jq_machine *machine, struct jq_value value, size_t from, size_t to, struct jq_value items)
+{
+	value = jq_owned(machine, value);
+	items = jq_made(machine, items);
+	if (jq_is_none(value) || jq_is_none(items)) {
+		return jq_simple(JQ_NONE);
+	}
+	struct jq_array *array = value.array;
+	size_t tail = array->n - to, gap = items.array->n, n = from + gap + tail;
+	if ((n > array->room && !array_grow(machine, array, n)) ||
+		!jq_spend(machine, gap + (to - from == gap ? 0 : tail / 16))) {
+		return jq_simple(JQ_NONE);
+	}
+	for (size_t i = from; i < to; i++) {
+		jq_release(machine, array->items[i]);
+	}
+	if (n) {
+		memmove(array->items + from + gap, array->items + to, tail * sizeof(*array->items));
+	}
+	for (size_t i = 0; i < gap; i++) {
+		array->items[from + i] = jq_retain(items.array->items[i]);
+	}
+	array->n = (uint32_t)n;
+	array->depth = array->depth < items.array->depth ? items.array->depth : array->depth;
+	jq_release(machine, items);
+	return value;
+}
+
 struct jq_value jq_array_made(struct jq_machine *machine, struct jq_value text)
 {
 	struct jq_value made = jq_array(machine, 0);

@@ -52,6 +52,9 @@ static struct jq_value name_add(
 	struct jq_machine *machine, struct jq_value names, const char *name, unsigned arity)
 {
 	char text[80];
+	if (name[0] == '_') { /* a part of others */
+		return names;
+	}
 	int n = snprintf(text, sizeof(text), "%s/%u", name, arity);
 	return jq_array_push(machine, names, jq_string(machine, xylem_span(text, (size_t)n)));
 }

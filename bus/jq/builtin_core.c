@@ -306,8 +306,8 @@ FUNCTION(flatten_depth)
 		return jq_fail(machine, "flatten depth must not be negative");
 	}
 	double depth = jq_number_double(arguments[0]);
-	return depth < 0 ? jq_fail(machine, "flatten depth must not be negative")
-			 : flattened(machine, input, depth);
+	return !(depth >= 0) ? jq_fail(machine, "flatten depth must not be negative")
+			     : flattened(machine, input, depth);
 }
 
 FUNCTION(add_all)

@@ -34,7 +34,7 @@ static void text_put_literal(struct text *text, const char *literal)
 	text_put(text, xylem_span_of(literal));
 }
 
-/* Replaces bytes for which `replacement` gives text; runs of others go as they are. */
+/* Replaces bytes for which `replacement` gives text, and NUL by `\0`; runs of others go as they are. */
 static void text_escape(
 	struct text *text, struct xylem_span bytes, const char *(*replacement)(unsigned char byte))
 {
@@ -44,7 +44,7 @@ static void text_escape(
 		return;
 	}
 	for (size_t i = 0; i < bytes.n; i++) {
-		const char *instead = replacement((unsigned char)bytes.at[i]);
+		const char *instead = bytes.at[i] ? replacement((unsigned char)bytes.at[i]) : "\\0";
 		if (instead) {
 			text_put(text, xylem_span(bytes.at + run, i - run));
 			text_put_literal(text, instead);

@@ -64,9 +64,40 @@ static struct jq_value rtrimstr_1(
 					  : jq_retain(input);
 }
 
-static bool white(char c)
+/* The property White_Space of Unicode. */
+static bool white(uint32_t point)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r');
+	return point == ' ' || (point >= '\t' && point <= '\r') || point == 0x85 || point == 0xa0 ||
+	       point == 0x1680 || (point >= 0x2000 && point <= 0x200a) || point == 0x2028 ||
+	       point == 0x2029 || point == 0x202f || point == 0x205f || point == 0x3000;
+}
+
+/* Bytes of white space at the start, and at the end. */
+static size_t white_before(struct xylem_span text)
+{
+	const char *at = text.at, *end = at + text.n;
+	uint32_t point;
+	for (size_t n; (n = utf8_next(at, end, &point)) && white(point);) {
+		at += n;
+	}
+	return (size_t)(at - text.at);
+}
+
+static size_t white_behind(struct xylem_span text)
+{
+	const char *at = text.at + text.n, *end = at;
+	while (at > text.at) {
+		const char *last = at - 1;
+		while (last > text.at && ((unsigned char)*last & 0xc0) == 0x80) {
+			last--;
+		}
+		uint32_t point;
+		if (!utf8_next(last, at, &point) || !white(point)) {
+			break;
+		}
+		at = last;
+	}
+	return (size_t)(end - at);
 }
 
 static struct jq_value trim(struct jq_machine *machine, struct jq_value input, bool left, bool right)
@@ -75,15 +106,10 @@ static struct jq_value trim(struct jq_machine *machine, struct jq_value input, b
 		return jq_fail_type(machine, input, "cannot be trimmed");
 	}
 	struct xylem_span text = bytes_of(machine, input);
-	size_t from = 0, to = text.n;
-	while (left && from < to && white(text.at[from])) {
-		from++;
-	}
-	while (right && to > from && white(text.at[to - 1])) {
-		to--;
-	}
-	return to - from == text.n ? jq_retain(input)
-				   : jq_string(machine, xylem_span(text.at + from, to - from));
+	size_t from = left ? white_before(text) : 0;
+	size_t behind = right && from < text.n ? white_behind(text) : 0;
+	return from + behind == 0 ? jq_retain(input)
+				  : jq_string(machine, xylem_span(text.at + from, text.n - from - behind));
 }
 
 static struct jq_value trim_0(
@@ -415,8 +441,8 @@ const struct jq_builtin jq_builtin_string[] = {
 /* What has several outputs, or takes an expression: written in the language, over the functions above. */
 const struct jq_definition jq_library_string[] = {
 	{ "ascii", 0, "def ascii: [.] | implode;" },
-	{ "capture", 1, "def capture($re): _capture($re) | .[];" },
-	{ "capture", 2, "def capture($re; $flags): _capture($re; $flags) | .[];" },
+	{ "capture", 1, "def capture(re): _capture(re) | .[];" },
+	{ "capture", 2, "def capture(re; flags): _capture(re; flags) | .[];" },
 	{ "date", 0, "def date: todate;" },
 	{ "dateadd", 2, "def dateadd(unit; $n): . + $n;" },
 	{ "datesub", 2, "def datesub(unit; $n): . - $n;" },
@@ -430,8 +456,8 @@ const struct jq_definition jq_library_string[] = {
 		"end] "
 		"elif type == \"string\" and ($i | type) == \"string\" then _strindices($i) else .[$i] "
 		"end;" },
-	{ "match", 1, "def match($re): _match($re) | .[];" },
-	{ "match", 2, "def match($re; $flags): _match($re; $flags) | .[];" },
+	{ "match", 1, "def match(re): _match(re) | .[];" },
+	{ "match", 2, "def match(re; flags): _match(re; flags) | .[];" },
 	{ "rindex", 1,
 		"def rindex($i): if type == \"string\" and ($i | type) == \"string\" then _strrindex($i) "
 		"else indices($i) | .[-1:][0] end;" },

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "json/check.h"
+#include "json/scan.h"
 
 #include "jq/builtin.h"
 #include "jq/evaluate.h"
@@ -47,6 +48,43 @@ FUNCTION(fromjson)
 								  : jq_value_json(xylem_span(own.at, own.n));
 }
 
+static size_t digits(const char *at, const char *end)
+{
+	const char *from = at;
+	while (at < end && scan_is_digit(*at)) {
+		at++;
+	}
+	return (size_t)(at - from);
+}
+
+/* What jq takes for a number and JSON does not: `007`, `+1`, `.5`, `5.`. Written as JSON has it; NONE: it is none. */
+static struct jq_value number_loose(struct jq_machine *machine, struct xylem_span text)
+{
+	const char *at = text.at, *end = at + text.n;
+	bool minus = at < end && *at == '-';
+	at += at < end && (*at == '-' || *at == '+');
+	struct xylem_span whole = xylem_span(at, digits(at, end)), fraction = xylem_span(end, 0);
+	at += whole.n;
+	if (at < end && *at == '.') {
+		fraction = xylem_span(at + 1, digits(at + 1, end));
+		at = fraction.at + fraction.n;
+	}
+	for (; whole.n > 1 && *whole.at == '0'; whole.n--) {
+		whole.at++;
+	}
+	if (whole.n + fraction.n == 0) {
+		return jq_simple(JQ_NONE);
+	}
+	XYLEM_BUFFER_SCOPED json = { 0 };
+	xylem_buffer_format(&json, "%s%.*s%s%.*s%.*s", minus ? "-" : "", whole.n ? (int)whole.n : 1,
+		whole.n ? whole.at : "0", fraction.n ? "." : "", (int)fraction.n, fraction.at,
+		(int)(end - at), at);
+	struct xylem_span bytes = xylem_buffer_borrow(&json);
+	struct jq_value own = xylem_json_check(bytes, NULL, NULL) == 0 ? jq_string(machine, bytes)
+								       : jq_simple(JQ_NONE);
+	return jq_is_none(own) ? own : jq_value_json(xylem_span(own.at, own.n));
+}
+
 FUNCTION(tonumber)
 {
 	if (jq_is_number(input)) {
@@ -57,6 +95,10 @@ FUNCTION(tonumber)
 		if (xylem_json_type(text) == XYLEM_JSON_NUMBER && xylem_json_check(text, NULL, NULL) == 0) {
 			struct jq_value own = jq_string(machine, text);
 			return jq_is_none(own) ? own : jq_value_json(xylem_span(own.at, own.n));
+		}
+		struct jq_value loose = number_loose(machine, text);
+		if (!jq_is_none(loose) || machine->limit) {
+			return loose;
 		}
 		if (xylem_span_is(text, "nan")) {
 			return jq_double(NAN);

@@ -44,6 +44,9 @@ struct jq_value jq_owned(struct jq_machine *machine, struct jq_value value);
 /* Consumes both; the index is within the array or one past its end. */
 struct jq_value jq_array_put(
 	struct jq_machine *machine, struct jq_value array, size_t index, struct jq_value item);
+/* Puts the elements of an array in the place of those from..to. Consumes both. */
+struct jq_value jq_array_splice(
+	struct jq_machine *machine, struct jq_value array, size_t from, size_t to, struct jq_value items);
 struct jq_value jq_array_slice(struct jq_machine *machine, struct jq_value array, size_t from, size_t to);
 /* Adds a member of a new name to an owned object that was made with room for it. Consumes. */
 struct jq_value jq_object_add(

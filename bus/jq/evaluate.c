@@ -239,12 +239,13 @@ enum jq_status jq_each(struct jq_machine *machine, const struct jq_node *node, s
 
 enum jq_status jq_each_by_one(struct jq_machine *machine, struct jq_flow *flow)
 {
-	struct jq_value value;
+	struct jq_value value, input = flow->input;
 	enum jq_status status = flow->node->action->one(machine, flow, &value);
 	if (status == JQ_TAIL) {
 		status = jq_one(machine, flow->node, flow->cells, flow->input, &value);
 	}
 	if (status == JQ_DONE) {
+		flow->input = input; /* its kind only: it may be gone */
 		return jq_emit_made(machine, flow, value);
 	}
 	return status == JQ_NOTHING ? JQ_DONE : status;

@@ -107,11 +107,18 @@ static inline enum jq_status jq_emit(struct jq_machine *machine, const struct jq
 	return jq_is_none(value) ? jq_failed(machine) : flow->sink->take(machine, flow->sink, value, path);
 }
 
-/* A value that stands in no place. */
+/*
+ * A value that stands in no place; but null made of null (true of true, false of false) counts as what was
+ * there, as in jq, which compares the two.
+ */
 static inline enum jq_status jq_emit_made(
 	struct jq_machine *machine, const struct jq_flow *flow, struct jq_value value)
 {
-	return jq_emit(machine, flow, value, flow->path ? &jq_path_broken : NULL);
+	const struct jq_path *path = flow->path;
+	if (path && (value.kind > JQ_TRUE || value.kind != flow->input.kind)) {
+		path = &jq_path_broken;
+	}
+	return jq_emit(machine, flow, value, path);
 }
 
 /* --- Cells --------------------------------------------------------------------------- */

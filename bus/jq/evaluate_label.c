@@ -129,7 +129,7 @@ static enum jq_status limit_take(
 	return status == JQ_DONE && counting->left <= 0 ? stop(machine, counting) : status;
 }
 
-/* What is no number is nothing that a count reaches, as in jq 1.7. */
+/* Null, true and false are nothing that a count reaches, as in jq 1.7. */
 static double count_of(struct jq_value count, double otherwise)
 {
 	return jq_is_number(count) ? jq_number_double(count) : otherwise;
@@ -139,6 +139,10 @@ static enum jq_status limit_finish(
 	struct jq_machine *machine, const struct jq_flow *flow, const struct jq_value *values)
 {
 	struct counting counting = { { limit_take }, flow, .label = ++machine->labels };
+	if (values[0].kind > JQ_LITERAL) {
+		jq_fail_types(machine, values[0], jq_int(1), "cannot be subtracted");
+		return JQ_RAISED;
+	}
 	counting.left = count_of(values[0], -1);
 	if (counting.left == 0) {
 		return JQ_DONE;

@@ -172,10 +172,17 @@ struct jq_value jq_fail_key(struct jq_machine *machine, struct jq_value key)
 	return jq_fail(machine, "Cannot use %s (%s) as object key", jq_type_name(key), shown);
 }
 
-static struct jq_value member_put(
-	struct jq_machine *machine, struct jq_value object, struct jq_value key, struct jq_value value)
+/* `{"a\(1)"}`: the value is what stands at the key in the input, which is what the node gives. */
+static struct jq_value member_put(struct jq_machine *machine, const struct jq_node *node,
+	struct jq_value object, struct jq_value key, struct jq_value value)
 {
-	return jq_is_string(key) ? jq_object_set(machine, object, key, value) : jq_fail_key(machine, key);
+	if (!jq_is_string(key)) {
+		return jq_fail_key(machine, key);
+	}
+	if (node->kind == NODE_IDENTITY && node->optional) {
+		value = jq_get(machine, value, key);
+	}
+	return jq_is_none(value) ? value : jq_object_set(machine, object, key, value);
 }
 
 /* A value of an object; `found`: what the paths begin with was looked for. */
@@ -226,7 +233,7 @@ static enum jq_status object_one(struct jq_machine *machine, struct jq_flow *flo
 		if (status != JQ_DONE) {
 			return status;
 		}
-		object = member_put(machine, object, key, value);
+		object = member_put(machine, node->list[i + 1], object, key, value);
 	}
 	jq_release(machine, flow->input);
 	return jq_return(machine, object, ret_value);
@@ -237,7 +244,8 @@ static enum jq_status object_finish(
 {
 	struct jq_value object = jq_object(machine, flow->node->count / 2);
 	for (uint32_t i = 0; i < flow->node->count && !jq_is_none(object); i += 2) {
-		object = member_put(machine, object, jq_retain(values[i]), jq_retain(values[i + 1]));
+		object = member_put(machine, flow->node->list[i + 1], object, jq_retain(values[i]),
+			jq_retain(values[i + 1]));
 	}
 	return give_made(machine, flow, object);
 }

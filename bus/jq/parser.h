@@ -86,17 +86,19 @@ struct jq_node *jq_field_literal(struct jq_parser *parser, uint32_t offset, stru
 struct jq_step;
 struct jq_pattern {
 	struct jq_lexer start;
-	struct jq_value variable; /* that the whole goes into */
-	struct jq_step *steps;    /* variables that are taken from others, in order */
+	struct jq_value variable;   /* that the whole goes into */
+	struct jq_step *steps;      /* variables that are taken from others, in order */
+	struct jq_pattern *choices; /* several between `?//`; then there are no steps */
+	uint32_t count;             /* of the choices; 0: it is one pattern */
 };
-bool jq_pattern_read(struct jq_parser *parser, struct jq_pattern *ret_pattern);
+bool jq_pattern_read_all(struct jq_parser *parser, struct jq_pattern *ret_pattern);
 /* The steps as nested BIND nodes; *ret_slot is where what sees the variables belongs. */
 struct jq_node *jq_pattern_chain(
 	struct jq_parser *parser, const struct jq_pattern *pattern, struct jq_node ***ret_slot);
-/* Reads a pipe within the pattern's variables. The pattern is read again: nodes stand in one place only. */
+/* Reads a pipe within the pattern's variables, of the variable. The pattern is read again: nodes stand in one place only. */
 struct jq_node *jq_pattern_pipe(struct jq_parser *parser, const struct jq_pattern *pattern);
-/* At `?//` behind the first pattern. */
+/* The same for several choices, of what the source gives; at the pipe. */
 struct jq_node *jq_pattern_choice(
-	struct jq_parser *parser, struct jq_node *source, const struct jq_pattern *first);
+	struct jq_parser *parser, struct jq_node *source, const struct jq_pattern *pattern);
 
 #endif

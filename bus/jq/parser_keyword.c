@@ -34,12 +34,19 @@ struct jq_node *jq_if_read(struct jq_parser *parser)
 	return jq_parser_expect(parser, TOKEN_FINISH, "`elif`, `else` or `end`") ? first : NULL;
 }
 
+/* What `try` tries: a term; behind a definition, a label or variables the rest of the pipe too. */
+static struct jq_node *tried_read(struct jq_parser *parser)
+{
+	struct jq_node *made = jq_operation_read(parser, JQ_TIGHTEST), **slot = parser->pending;
+	parser->pending = NULL;
+	return made && slot && !(*slot = jq_pipe_read(parser)) ? NULL : made;
+}
+
 struct jq_node *jq_try_read(struct jq_parser *parser)
 {
 	uint32_t offset = jq_parser_here(parser);
 	jq_parser_next(parser);
-	struct jq_node *made = jq_parser_make(
-		parser, offset, NODE_TRY, jq_operation_read(parser, JQ_TIGHTEST), NULL);
+	struct jq_node *made = jq_parser_make(parser, offset, NODE_TRY, tried_read(parser), NULL);
 	if (made && made->a && jq_parser_accept(parser, TOKEN_CATCH) &&
 		!(made->b = jq_operation_read(parser, JQ_TIGHTEST))) {
 		return NULL;
@@ -58,7 +65,7 @@ static struct jq_node *loop_head(
 		return NULL;
 	}
 	struct jq_node *made = jq_parser_make(parser, offset, kind, source, NULL);
-	if (!made || !jq_pattern_read(parser, ret_pattern)) {
+	if (!made || !jq_pattern_read_all(parser, ret_pattern)) {
 		return NULL;
 	}
 	made->value = ret_pattern->variable;

@@ -173,8 +173,16 @@ static struct jq_node *member_short(struct jq_parser *parser, uint32_t offset, i
 	if (kind == TOKEN_NAME || jq_token_is_keyword(kind)) {
 		return jq_field_literal(parser, offset, name);
 	}
-	struct jq_node *made = jq_parser_make(parser, offset, NODE_INDEX, jq_parser_identity(parser), key);
-	return made;
+	if (key->kind != NODE_CONSTANT) { /* the key is made once: see `member_put` */
+		struct jq_node *own = jq_parser_make(parser, offset, NODE_IDENTITY, NULL, NULL);
+		if (own) {
+			own->optional = true;
+		}
+		return own;
+	}
+	/* A constant stands in one place only. */
+	struct jq_node *again = jq_parser_constant(parser, offset, key->value);
+	return again ? jq_parser_make(parser, offset, NODE_INDEX, jq_parser_identity(parser), again) : NULL;
 }
 
 static struct jq_node *member_key(struct jq_parser *parser, int kind)

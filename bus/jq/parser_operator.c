@@ -11,11 +11,15 @@ static struct jq_node *binding_read(struct jq_parser *parser, struct jq_node *so
 	uint32_t offset = jq_parser_here(parser);
 	jq_parser_next(parser);
 	struct jq_pattern pattern;
-	if (!jq_pattern_read(parser, &pattern) || jq_parser_token(parser) == TOKEN_DESTRUCTURE) {
-		return parser->tree->failed ? NULL : jq_pattern_choice(parser, source, &pattern);
+	if (!jq_pattern_read_all(parser, &pattern) ||
+		!jq_parser_expect(parser, '|', pattern.count ? "`?//` or `|`" : "`|` behind the variables")) {
+		return NULL;
+	}
+	if (pattern.count) {
+		return jq_pattern_choice(parser, source, &pattern);
 	}
 	struct jq_node *made = jq_parser_make(parser, offset, NODE_BIND, source, NULL);
-	if (!made || !jq_parser_expect(parser, '|', "`|` behind the variables")) {
+	if (!made) {
 		return NULL;
 	}
 	made->value = pattern.variable;

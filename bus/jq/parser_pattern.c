@@ -132,7 +132,7 @@ static bool pattern_of(struct reading *reading, struct jq_value whole)
 	return read;
 }
 
-bool jq_pattern_read(struct jq_parser *parser, struct jq_pattern *ret_pattern)
+static bool pattern_read(struct jq_parser *parser, struct jq_pattern *ret_pattern)
 {
 	struct jq_pattern pattern = { .start = parser->lexer };
 	if (jq_parser_token(parser) == TOKEN_VARIABLE) {
@@ -194,19 +194,6 @@ static struct jq_node *chain_again(struct jq_parser *parser, const struct jq_lex
 	return read ? jq_pattern_chain(parser, &again, ret_slot) : NULL;
 }
 
-struct jq_node *jq_pattern_pipe(struct jq_parser *parser, const struct jq_pattern *pattern)
-{
-	if (!pattern->steps) {
-		return jq_pipe_read(parser);
-	}
-	struct jq_node **slot;
-	struct jq_node *chain = chain_again(parser, &pattern->start, pattern->variable, &slot);
-	if (!chain || !(*slot = jq_pipe_read(parser))) {
-		return NULL;
-	}
-	return chain;
-}
-
 /* --- `?//` ------------------------------------------------------------------------------ */
 
 enum { CHOICES = 16 };
@@ -262,32 +249,68 @@ static struct jq_node *choice_read(struct jq_parser *parser, const struct jq_pat
 	return slot && (*slot = jq_pipe_read(parser)) ? first : NULL;
 }
 
-struct jq_node *jq_pattern_choice(
-	struct jq_parser *parser, struct jq_node *source, const struct jq_pattern *first)
+/* At `?//` behind the first pattern: the others, under one name for the whole. */
+static bool choices_read(struct jq_parser *parser, struct jq_pattern *pattern)
 {
-	struct jq_pattern patterns[CHOICES] = { *first };
-	size_t n = 1;
-	struct jq_node *made = jq_parser_make(parser, jq_parser_here(parser), NODE_DESTRUCTURE, source, NULL);
+	struct jq_pattern *patterns = xylem_arena_take(parser->tree->arena, CHOICES * sizeof(*patterns));
+	uint32_t n = 1;
+	if (!patterns) {
+		return false;
+	}
+	patterns[0] = *pattern;
 	while (jq_parser_accept(parser, TOKEN_DESTRUCTURE)) {
 		if (n == CHOICES) {
 			return jq_parser_wrong(parser, "`|` (16 patterns are taken)");
 		}
-		if (!jq_pattern_read(parser, &patterns[n++])) {
-			return NULL;
+		if (!pattern_read(parser, &patterns[n++])) {
+			return false;
 		}
 	}
-	struct jq_lexer pipe;
-	if (!made || !jq_parser_expect(parser, '|', "`?//` or `|`")) {
-		return NULL;
-	}
-	pipe = parser->lexer;
-	made->value = hidden_name(parser);
+	*pattern = (struct jq_pattern){ .variable = hidden_name(parser), .choices = patterns, .count = n };
+	return true;
+}
+
+bool jq_pattern_read_all(struct jq_parser *parser, struct jq_pattern *ret_pattern)
+{
+	return pattern_read(parser, ret_pattern) &&
+	       (jq_parser_token(parser) != TOKEN_DESTRUCTURE || choices_read(parser, ret_pattern));
+}
+
+struct jq_node *jq_pattern_choice(
+	struct jq_parser *parser, struct jq_node *source, const struct jq_pattern *pattern)
+{
+	struct jq_node *made = jq_parser_make(parser, jq_parser_here(parser), NODE_DESTRUCTURE, source, NULL);
+	struct jq_lexer pipe = parser->lexer;
 	struct jq_list list = { 0 };
-	for (size_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; made && i < pattern->count; i++) {
 		if (!jq_list_add(parser, &list,
-			    choice_read(parser, patterns, n, &patterns[i], made->value, &pipe))) {
+			    choice_read(parser, pattern->choices, pattern->count, &pattern->choices[i],
+				    pattern->variable, &pipe))) {
 			return NULL;
 		}
+	}
+	if (made) {
+		made->value = pattern->variable;
 	}
 	return jq_list_give(made, &list);
+}
+
+/* --- Loops ------------------------------------------------------------------------------ */
+
+struct jq_node *jq_pattern_pipe(struct jq_parser *parser, const struct jq_pattern *pattern)
+{
+	if (pattern->count) {
+		struct xylem_span whole = xylem_span(pattern->variable.at, pattern->variable.n);
+		return jq_pattern_choice(parser,
+			jq_parser_named(parser, jq_parser_here(parser), NODE_VARIABLE, whole), pattern);
+	}
+	if (!pattern->steps) {
+		return jq_pipe_read(parser);
+	}
+	struct jq_node **slot;
+	struct jq_node *chain = chain_again(parser, &pattern->start, pattern->variable, &slot);
+	if (!chain || !(*slot = jq_pipe_read(parser))) {
+		return NULL;
+	}
+	return chain;
 }
