@@ -64,9 +64,20 @@ static enum jq_status halt_error(struct jq_machine *machine, struct jq_flow *flo
 	return halt(machine, flow->input, (int)jq_number_cut(status));
 }
 
+static struct jq_value place(struct jq_machine *machine, bool line)
+{
+	const struct jq_world *world = machine->world;
+	uint64_t number = 0;
+	const char *file = world && world->file ? world->file(world->context, &number) : NULL;
+	if (line) {
+		return jq_int((int64_t)number);
+	}
+	return file && utf8_valid(xylem_span_of(file)) ? jq_string_borrow(xylem_span_of(file))
+						       : jq_simple(JQ_NULL);
+}
+
 static enum jq_status world_one(struct jq_machine *machine, struct jq_flow *flow, struct jq_value *ret_value)
 {
-	const char *file = machine->world ? machine->world->input_file : NULL;
 	bool end;
 	switch (flow->node->op) {
 	case WORLD_INPUT:
@@ -79,10 +90,8 @@ static enum jq_status world_one(struct jq_machine *machine, struct jq_flow *flow
 	case WORLD_ENV:
 		return jq_return(machine, environment(machine), ret_value);
 	case WORLD_FILE:
-		*ret_value = file ? jq_string_borrow(xylem_span_of(file)) : jq_simple(JQ_NULL);
-		return JQ_DONE;
 	case WORLD_LINE:
-		*ret_value = jq_int(0);
+		*ret_value = place(machine, flow->node->op == WORLD_LINE);
 		return JQ_DONE;
 	case WORLD_HALT:
 		return halt(machine, jq_simple(JQ_NONE), 0);

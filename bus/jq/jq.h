@@ -85,7 +85,8 @@ struct jq_world {
 	/* `debug` (name "debug:") and `stderr` (name ""): a value as JSON. */
 	void (*debug)(void *context, const char *name, struct xylem_span json);
 	const char *const *environment; /* NAME=VALUE, ends with NULL */
-	const char *input_file;
+	/* Where the last input came from and on which line it ended; NULL: from nowhere. */
+	const char *(*file)(void *context, uint64_t *ret_line);
 	void *context;
 };
 void jq_machine_world(struct jq_machine *machine, const struct jq_world *world);

@@ -4,6 +4,8 @@
  * compiles the program, by name: the room reads no files. Its definitions see
  * what the module itself imports and defines, nothing of the program around.
  */
+#include "json/scan.h"
+
 #include "jq/resolve.h"
 
 enum { MODULES = 64 }; /* of one program */
@@ -109,6 +111,23 @@ static struct jq_module *module_read(
 	return module;
 }
 
+/* The JSON texts of a file, white space between them, as one list. */
+static struct xylem_span texts_list(struct jq_tree *tree, struct xylem_span text)
+{
+	XYLEM_BUFFER_SCOPED list = { 0 };
+	const char *end = text.at + text.n, *at = scan_space(text.at, end);
+	xylem_buffer_byte(&list, '[');
+	while (at < end) {
+		const char *stop = scan_text(at, end);
+		stop += stop == at; /* what begins no value: the check will say so */
+		xylem_json_write_comma(&list);
+		xylem_buffer_span(&list, xylem_span(at, (size_t)(stop - at)));
+		at = scan_space(stop, end);
+	}
+	xylem_buffer_byte(&list, ']');
+	return xylem_arena_copy(tree->arena, xylem_buffer_borrow(&list));
+}
+
 /* `import "NAME" as $x`: an array of the file's values. */
 static bool data_import(struct jq_scope *scope, const struct jq_unit *unit, const struct jq_import *import)
 {
@@ -118,13 +137,12 @@ static bool data_import(struct jq_scope *scope, const struct jq_unit *unit, cons
 	if (!text_find(tree, unit, import, &source)) {
 		return false;
 	}
-	struct xylem_span text = xylem_json_trim(source.text);
-	char *json = xylem_arena_format(tree->arena, "[%.*s]", (int)text.n, text.at);
-	if (!json || xylem_json_check(xylem_span_of(json), NULL, &reason) < 0) {
+	struct xylem_span json = texts_list(tree, source.text);
+	if (!json.at || xylem_json_check(json, NULL, &reason) < 0) {
 		return jq_tree_fail(tree, unit->source, import->offset, "the data \"%.*s\" is %s",
-			(int)import->name.n, import->name.at, json ? reason.text : "too large");
+			(int)import->name.n, import->name.at, json.at ? reason.text : "too large");
 	}
-	struct jq_entry entry = { ENTRY_GLOBAL, .name = import->alias, .json = xylem_span_of(json) };
+	struct jq_entry entry = { ENTRY_GLOBAL, .name = import->alias, .json = json };
 	jq_scope_push(scope, entry);
 	entry.name = joined(tree, import->alias, import->alias);
 	return jq_scope_push(scope, entry);

@@ -129,8 +129,8 @@ static bool program_build(struct jq_program *program, struct jq_tree *tree, stru
 	while (*end && (*end)->kind == NODE_DEFINE) {
 		end = &(*end)->a;
 	}
-	if (!*end) { /* no expression: the input itself */
-		*end = jq_node_new(tree, source, 0, NODE_IDENTITY);
+	if (!*end) {
+		return jq_tree_fail(tree, source, (uint32_t)text.n, "there is no program (try \".\")");
 	}
 	program->root = jq_resolve(tree, &unit);
 	if (!program->root) {

@@ -266,4 +266,20 @@ static inline const char *scan_value(const char *at, const char *end)
 	return at;
 }
 
+/*
+ * The same for one of several texts that stand behind each other: a number or
+ * a word also ends where the next can only begin (`1[2]`), and at RS of RFC 7464.
+ */
+static inline const char *scan_text(const char *at, const char *end)
+{
+	if (at >= end || *at == '"' || *at == '{' || *at == '[') {
+		return scan_value(at, end);
+	}
+	while (at < end && !scan_is_space(*at) && *at != 0x1e && *at != '"' && *at != ',' && *at != ':' &&
+		(*at | 0x20) != '{' && (*at | 0x20) != '}') {
+		at++;
+	}
+	return at;
+}
+
 #endif

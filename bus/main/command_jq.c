@@ -60,6 +60,17 @@ static int out_flush(struct running *running)
 	return 0;
 }
 
+/* A string as it is; where results are told apart by NUL, none may hold one. */
+static int string_put(struct running *running, struct xylem_span bytes, struct xylem_reason *reason)
+{
+	if (running->arguments->zero && bytes.n && memchr(bytes.at, '\0', bytes.n)) {
+		xylem_reason_set(reason, "a string that holds NUL cannot be told apart with --raw-output0");
+		return -XYLEM_E_INVALID;
+	}
+	xylem_buffer_span(&running->out, bytes);
+	return 0;
+}
+
 static int result_put(void *context, struct jq_machine *machine, struct jq_value value)
 {
 	struct running *running = context;
@@ -71,7 +82,7 @@ static int result_put(void *context, struct jq_machine *machine, struct jq_value
 		xylem_buffer_byte(&running->out, 0x1e);
 	}
 	if (arguments->raw_output && jq_is_string(value) && !arguments->form.ascii) {
-		xylem_buffer_span(&running->out, jq_string_bytes(machine, value));
+		error = string_put(running, jq_string_bytes(machine, value), &reason);
 	} else {
 		error = jq_result_write(machine, value, &arguments->form, &running->out, &reason);
 	}
@@ -81,7 +92,7 @@ static int result_put(void *context, struct jq_machine *machine, struct jq_value
 		running->told = true;
 		return error;
 	}
-	if (!arguments->joined) {
+	if (arguments->zero || !arguments->joined) {
 		xylem_buffer_byte(&running->out, arguments->zero ? '\0' : '\n');
 	}
 	if (xylem_buffer_failed(&running->out)) {
@@ -94,10 +105,11 @@ static int result_put(void *context, struct jq_machine *machine, struct jq_value
 
 static void input_broken(struct running *running, const struct xylem_reason *reason)
 {
+	struct jq_input_place place = jq_input_place(running->input);
 	out_flush(running);
-	fprintf(stderr, "xylemd jq: error (at %s:%llu): %s\n", jq_input_name(running->input),
-		(unsigned long long)jq_input_line(running->input) + 1, reason->text);
-	running->code = EXIT_USAGE;
+	fprintf(stderr, "xylemd jq: error (at %s:%llu): %s\n", place.name ? place.name : "<unknown>",
+		(unsigned long long)place.line, reason->text);
+	running->code = EXIT_FAILED;
 	running->over = true;
 }
 
@@ -110,6 +122,13 @@ static bool world_input(void *context, struct xylem_span *ret_input)
 		input_broken(running, &reason);
 	}
 	return error == 0;
+}
+
+static const char *world_file(void *context, uint64_t *ret_line)
+{
+	const struct running *running = context;
+	*ret_line = jq_input_line(running->input);
+	return jq_input_name(running->input);
 }
 
 static void world_debug(void *context, const char *name, struct xylem_span json)
@@ -138,7 +157,8 @@ static void error_print(struct running *running, const struct xylem_reason *reas
 		string = true;
 		xylem_buffer_text(&text, reason->text);
 	}
-	fprintf(stderr, "xylemd jq: error (at %s:%llu)%s: %.*s\n", jq_input_name(running->input),
+	const char *name = jq_input_name(running->input);
+	fprintf(stderr, "xylemd jq: error (at %s:%llu)%s: %.*s\n", name ? name : "<unknown>",
 		(unsigned long long)jq_input_line(running->input), string ? "" : " (not a string)",
 		(int)text.n, text.n ? text.bytes : "");
 }
@@ -149,7 +169,7 @@ static void halted(struct running *running)
 	struct xylem_reason ignored;
 	running->over = true;
 	running->code = jq_machine_exit_status(running->machine);
-	if (jq_is_none(value)) {
+	if (jq_is_none(value) || value.kind == JQ_NULL) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED text = { 0 };
@@ -240,6 +260,7 @@ static void all_run(struct running *running)
 {
 	const struct jq_world world = { .input = world_input,
 		.debug = world_debug,
+		.file = world_file,
 		.environment = (const char *const *)environ,
 		.context = running };
 	jq_machine_world(running->machine, &world);

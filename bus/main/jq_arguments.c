@@ -3,11 +3,13 @@
  * Reads the command line of `xylemd jq`: jq's options, by jq's names. What jq
  * has and this has not is refused by its name, never passed over.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <config/source_file.h>
 #include <main/jq_arguments.h>
@@ -35,6 +37,7 @@ static const struct option options[] = {
 	{ "argjson", required_argument, NULL, OPTION_ARGJSON },
 	{ "args", no_argument, NULL, OPTION_ARGS },
 	{ "ascii-output", no_argument, NULL, 'a' },
+	{ "binary", no_argument, NULL, 'b' },
 	{ "compact-output", no_argument, NULL, 'c' },
 	{ "exit-status", no_argument, NULL, 'e' },
 	{ "from-file", no_argument, NULL, 'f' },
@@ -57,11 +60,13 @@ static const struct option options[] = {
 	{ "tab", no_argument, NULL, OPTION_TAB },
 	{ "unbuffered", no_argument, NULL, OPTION_UNBUFFERED },
 	{ "unlimited", no_argument, NULL, OPTION_UNLIMITED },
+	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
 };
 
 static const char help[] =
 	"usage: xylemd jq [OPTION ...] PROGRAM [FILE ...]\n"
+	"The program runs once for each JSON text in the files, or in standard input (also `-`).\n"
 	"  -n  no input, the program takes it by `input`   -s  all inputs as one list\n"
 	"  -R  lines as strings, not JSON                  -f  PROGRAM is the name of a file\n"
 	"  -r  strings without quotes                      -j  the same, without newlines\n"
@@ -99,9 +104,15 @@ static int XYLEM_PRINTF(2, 3) refuse(struct line *line, const char *format, ...)
 
 /* --- Variables -------------------------------------------------------------------- */
 
+/* The first of a name counts, as in jq. */
 static void variable_add(struct line *line, const char *name, struct xylem_span json)
 {
 	struct jq_arguments *arguments = line->arguments;
+	for (size_t i = 0; i < arguments->variable_count; i++) {
+		if (strcmp(arguments->variables[i].name, name) == 0) {
+			return;
+		}
+	}
 	struct jq_argument *variables = realloc(
 		arguments->variables, (arguments->variable_count + 1) * sizeof(*variables));
 	if (!variables || !xylem_span_present(json)) {
@@ -302,7 +313,12 @@ static void option_take(struct line *line, int option)
 		folder_take(line, optarg);
 		break;
 	case 'M':
-		break; /* there are no colours */
+	case 'b':
+		break; /* there are no colours, and no other newlines */
+	case 'V':
+		puts("jq-1.7.1 (the language, by xylemd)");
+		line->code = -1;
+		break;
 	case 'n':
 		arguments->null_input = true;
 		break;
@@ -326,6 +342,9 @@ static void option_take(struct line *line, int option)
 static void program_settle(struct line *line)
 {
 	struct jq_arguments *arguments = line->arguments;
+	if (!arguments->program && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))) {
+		arguments->program = ".";
+	}
 	if (!arguments->program) {
 		fputs(help, stderr);
 		line->code = 2;
@@ -371,6 +390,22 @@ static void rest_settle(struct line *line)
 	}
 }
 
+/* `-.a` and `-1` are programs, `-` is standard input: an option begins with a letter. */
+static bool is_option(const char *text)
+{
+	return text[0] == '-' && (text[1] == '-' || isalpha((unsigned char)text[1]));
+}
+
+/* The next option; 1 with `optarg` for what is none, -1 behind `--` or at the end. */
+static int option_next(const struct line *line)
+{
+	if (optind < line->argc && !is_option(line->argv[optind])) {
+		optarg = line->argv[optind++];
+		return 1;
+	}
+	return getopt_long(line->argc, line->argv, "-abcefhjL:MnRrsSV", options, NULL);
+}
+
 int jq_arguments_init(struct jq_arguments *arguments, int argc, char **argv)
 {
 	*arguments = (struct jq_arguments){ .form = { .indent = 2 } };
@@ -382,7 +417,7 @@ int jq_arguments_init(struct jq_arguments *arguments, int argc, char **argv)
 	}
 	int option;
 	optind = 1;
-	while (!line.code && (option = getopt_long(argc, argv, "-acefhjL:MnRrsS", options, NULL)) != -1) {
+	while (!line.code && (option = option_next(&line)) != -1) {
 		option_take(&line, option);
 	}
 	for (; !line.code && optind < argc; optind++) {
@@ -405,20 +440,4 @@ void jq_arguments_finish(struct jq_arguments *arguments)
 	free(arguments->files);
 	free(arguments->variables);
 	free(arguments->folders);
-}
-
-int jq_arguments_module(
-	void *context, struct xylem_span name, bool data, struct xylem_span *ret_text, const char **ret_file)
-{
-	const struct jq_arguments *arguments = context;
-	for (size_t i = 0; i < arguments->folder_count; i++) {
-		struct xylem_reason ignored;
-		const char *path = xylem_arena_format(arguments->arena, "%s/%.*s.%s", arguments->folders[i],
-			(int)name.n, name.at, data ? "json" : "jq");
-		if (path && source_file_take(path, FILE_MOST, arguments->arena, ret_text, &ignored) == 0) {
-			*ret_file = path;
-			return 0;
-		}
-	}
-	return -XYLEM_E_NOT_FOUND;
 }

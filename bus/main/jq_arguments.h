@@ -27,7 +27,7 @@ struct jq_arguments {
 int jq_arguments_init(struct jq_arguments *arguments, int argc, char **argv);
 void jq_arguments_finish(struct jq_arguments *arguments);
 
-/* As jq_modules.find: NAME.jq or NAME.json in the folders of -L; `context` is the arguments. */
+/* As jq_modules.find, in the folders of -L (jq_module.c); `context` is the arguments. */
 int jq_arguments_module(
 	void *context, struct xylem_span name, bool data, struct xylem_span *ret_text, const char **ret_file);
 

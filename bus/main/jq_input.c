@@ -30,13 +30,17 @@ struct jq_input {
 	enum jq_input_kind kind;
 	char *const *paths;
 	size_t path_count, path; /* the next to open */
-	const char *name;
-	int descriptor; /* -1: none open */
+	const char *name;        /* NULL: nothing was opened yet */
+	int descriptor;          /* -1: none open */
 	char *bytes;
 	size_t at, n, room; /* what is not given out yet stands from `at` to `n` */
-	size_t counted;     /* newlines before this byte are in `lines` */
+	size_t counted; /* newlines before this byte are in `lines`; where the file begins, or behind it */
 	uint64_t lines;
+	const char *text_name; /* where the text given out last, or refused, begins */
+	uint64_t text_line;
+	struct xylem_span given_text;
 	bool ended, held, given;
+	bool fresh; /* of the file nothing was read yet */
 	size_t missing;
 	struct aside *aside;
 	struct xylem_buffer text; /* of lines, wholes and lists */
@@ -49,8 +53,7 @@ struct jq_input *jq_input_new(enum jq_input_kind kind, char *const *paths, size_
 		input->kind = kind;
 		input->paths = paths;
 		input->path_count = path_count;
-		input->name = "<stdin>";
-		input->descriptor = path_count ? -1 : STDIN_FILENO;
+		input->descriptor = -1;
 	}
 	return input;
 }
@@ -91,38 +94,68 @@ size_t jq_input_missing(const struct jq_input *input)
 
 const char *jq_input_name(const struct jq_input *input)
 {
-	return input->name;
+	return input->text_name;
 }
 
-uint64_t jq_input_line(const struct jq_input *input)
+/* Newlines of the file up to `at`; none when `at` is still in the one before. */
+static uint64_t lines_count(struct jq_input *input)
 {
-	uint64_t lines = input->lines;
-	for (size_t i = input->counted; i < input->at; i++) {
-		lines += input->bytes[i] == '\n';
+	for (; input->counted < input->at; input->counted++) {
+		input->lines += input->bytes[input->counted] == '\n';
 	}
-	return lines;
+	return input->lines;
+}
+
+uint64_t jq_input_line(struct jq_input *input)
+{
+	uint64_t lines = lines_count(input);
+	size_t left = input->n - input->at;
+	return lines +
+	       (input->kind == JQ_INPUT_JSON && left && memchr(input->bytes + input->at, '\n', left) != NULL);
+}
+
+struct jq_input_place jq_input_place(const struct jq_input *input)
+{
+	struct jq_input_place place = { input->text_name, input->text_line };
+	size_t offset = 0;
+	if (xylem_json_check(input->given_text, &offset, &(struct xylem_reason){ "" }) < 0) {
+		for (size_t i = 0; i < offset && i < input->given_text.n; i++) {
+			place.line += input->given_text.at[i] == '\n';
+		}
+	}
+	return place;
 }
 
 /* --- Bytes ------------------------------------------------------------------- */
 
+static int path_open(struct jq_input *input, const char *path)
+{
+	int descriptor = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	if (descriptor < 0) {
+		fprintf(stderr, "xylemd jq: error: could not open %s: %s\n", path, strerror(errno));
+		input->missing++;
+	} else {
+		input->name = descriptor == STDIN_FILENO ? "<stdin>" : path;
+	}
+	return descriptor;
+}
+
+/* The next file, or standard input where there are no paths. */
 static bool file_next(struct jq_input *input)
 {
 	if (input->descriptor > STDIN_FILENO) {
 		close(input->descriptor);
 	}
 	input->descriptor = -1;
-	while (input->path < input->path_count && input->descriptor < 0) {
-		const char *path = input->paths[input->path++];
-		input->descriptor = open(path, O_RDONLY | O_CLOEXEC);
-		if (input->descriptor < 0) {
-			fprintf(stderr, "xylemd jq: error: could not open %s: %s\n", path, strerror(errno));
-			input->missing++;
-			continue;
-		}
-		input->name = path;
-		input->lines = 0;
-		input->counted = input->at;
+	if (!input->path_count && !input->name) {
+		input->descriptor = path_open(input, "-");
 	}
+	while (input->path < input->path_count && input->descriptor < 0) {
+		input->descriptor = path_open(input, input->paths[input->path++]);
+	}
+	input->lines = 0;
+	input->counted = input->n;
+	input->fresh = true;
 	return input->descriptor >= 0;
 }
 
@@ -131,7 +164,7 @@ static int block_renew(struct jq_input *input)
 {
 	size_t left = input->n - input->at;
 	size_t room = left * 2 > BLOCK ? left * 2 : BLOCK;
-	input->lines = jq_input_line(input);
+	lines_count(input);
 	if (!input->held && input->bytes && input->room >= left + BLOCK / 2) {
 		memmove(input->bytes, input->bytes + input->at, left);
 	} else {
@@ -154,10 +187,36 @@ static int block_renew(struct jq_input *input)
 		input->bytes = bytes;
 		input->room = room;
 	}
+	input->counted -= input->at;
 	input->at = 0;
-	input->counted = 0;
 	input->n = left;
 	return 0;
+}
+
+/* What one read() gives; 0 at the end of the file. */
+static ssize_t file_read(struct jq_input *input)
+{
+	ssize_t got;
+	do {
+		got = read(input->descriptor, input->bytes + input->n, input->room - input->n);
+	} while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/* Passes over the mark (U+FEFF) that some write at the start of a file. */
+static void mark_skip(struct jq_input *input, size_t from)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	ssize_t got = 1;
+	while (got > 0 && input->n - from < 3 && memcmp(input->bytes + from, mark, input->n - from) == 0 &&
+		input->n < input->room) {
+		got = file_read(input);
+		input->n += got > 0 ? (size_t)got : 0;
+	}
+	if (input->n - from >= 3 && memcmp(input->bytes + from, mark, 3) == 0) {
+		input->n -= 3;
+		memmove(input->bytes + from, input->bytes + from + 3, input->n - from);
+	}
 }
 
 /* More bytes behind `n`; `ended` when there are none. */
@@ -170,25 +229,29 @@ static int bytes_more(struct jq_input *input, struct xylem_reason *reason)
 			return error;
 		}
 	}
-	for (;;) {
-		if (input->descriptor < 0 && !file_next(input)) {
-			input->ended = true;
+	while (input->descriptor >= 0 || file_next(input)) {
+		size_t from = input->n;
+		ssize_t got = file_read(input);
+		if (got < 0) {
+			fprintf(stderr, "xylemd jq: error: %s cannot be read: %s\n", input->name,
+				strerror(errno));
+			input->missing++;
+		}
+		input->n += got > 0 ? (size_t)got : 0;
+		if (got > 0 && input->fresh &&
+			(input->kind == JQ_INPUT_JSON || input->kind == JQ_INPUT_SLURP)) {
+			mark_skip(input, from);
+		}
+		input->fresh = false;
+		if (input->n > from) {
 			return 0;
 		}
-		ssize_t got = read(input->descriptor, input->bytes + input->n, input->room - input->n);
-		if (got > 0) {
-			input->n += (size_t)got;
-			return 0;
-		}
-		if (got < 0 && errno != EINTR) {
-			xylem_reason_set(reason, "%s cannot be read: %s", input->name, strerror(errno));
-			return -XYLEM_E_IO;
-		}
-		if (got == 0 && !file_next(input)) {
-			input->ended = true;
-			return 0;
+		if (got <= 0 && !file_next(input)) {
+			break;
 		}
 	}
+	input->ended = true;
+	return 0;
 }
 
 /* --- JSON texts ---------------------------------------------------------------- */
@@ -226,7 +289,7 @@ static int text_find(struct jq_input *input, size_t *ret_n, struct xylem_reason 
 {
 	for (size_t had = 0;;) {
 		const char *from = input->bytes + input->at, *to = input->bytes + input->n;
-		const char *end = had * 2 > (size_t)(to - from) && !input->ended ? to : scan_value(from, to);
+		const char *end = had * 2 > (size_t)(to - from) && !input->ended ? to : scan_text(from, to);
 		char last = end > from ? end[-1] : '\0';
 		bool closed = (*from == '{' && last == '}') || (*from == '[' && last == ']') ||
 			      (*from == '"' && last == '"' && end - from > 1);
@@ -252,12 +315,15 @@ static int text_next(struct jq_input *input, struct xylem_span *ret_text, struct
 	size_t n = 0;
 	int error = gap_skip(input, reason);
 	if (!error) {
+		input->text_line = lines_count(input) + 1;
+		input->text_name = input->name;
 		error = text_find(input, &n, reason);
 	}
 	if (error) {
 		return error;
 	}
 	*ret_text = xylem_span(input->bytes + input->at, n ? n : 1);
+	input->given_text = *ret_text;
 	input->at += ret_text->n;
 	return 0;
 }
@@ -332,6 +398,7 @@ static int line_next(struct jq_input *input, struct xylem_span *ret_json, struct
 	if (!end && n == 0) {
 		return -XYLEM_E_END;
 	}
+	input->text_name = input->name;
 	xylem_buffer_clear(&input->text);
 	xylem_json_write_string(&input->text, xylem_span(input->bytes + input->at, n));
 	input->at += n + (end != NULL);
@@ -348,6 +415,7 @@ static int whole_next(struct jq_input *input, struct xylem_span *ret_json, struc
 	if (error) {
 		return error;
 	}
+	input->text_name = input->name;
 	xylem_buffer_clear(&input->text);
 	xylem_json_write_string(&input->text, xylem_span(input->bytes + input->at, input->n - input->at));
 	input->at = input->n;
@@ -369,12 +437,20 @@ static int list_next(struct jq_input *input, struct xylem_span *ret_json, struct
 		xylem_buffer_span(&input->text, json);
 	}
 	xylem_buffer_byte(&input->text, ']');
+	input->text_name = error == -XYLEM_E_END ? input->name : input->text_name;
 	return error == -XYLEM_E_END ? text_give(input, ret_json, reason) : error;
+}
+
+/* What is behind the last input has no name. */
+static int ended_note(struct jq_input *input, int error)
+{
+	input->text_name = error == -XYLEM_E_END ? NULL : input->text_name;
+	return error;
 }
 
 int jq_input_text(struct jq_input *input, struct xylem_span *ret_text, struct xylem_reason *reason)
 {
-	return input->kind == JQ_INPUT_JSON ? text_next(input, ret_text, reason)
+	return input->kind == JQ_INPUT_JSON ? ended_note(input, text_next(input, ret_text, reason))
 					    : jq_input_next(input, ret_text, reason);
 }
 
@@ -382,12 +458,12 @@ int jq_input_next(struct jq_input *input, struct xylem_span *ret_json, struct xy
 {
 	switch (input->kind) {
 	case JQ_INPUT_JSON:
-		return json_next(input, ret_json, reason);
+		return ended_note(input, json_next(input, ret_json, reason));
 	case JQ_INPUT_LINES:
-		return line_next(input, ret_json, reason);
+		return ended_note(input, line_next(input, ret_json, reason));
 	case JQ_INPUT_WHOLE:
-		return whole_next(input, ret_json, reason);
+		return ended_note(input, whole_next(input, ret_json, reason));
 	default:
-		return list_next(input, ret_json, reason);
+		return ended_note(input, list_next(input, ret_json, reason));
 	}
 }

@@ -18,14 +18,14 @@ enum jq_input_kind {
 	JQ_INPUT_SLURP, /* everything as one list of JSON texts */
 };
 
-/* `paths` are borrowed; none: standard input. NULL: no memory. */
+/* `paths` are borrowed, `-` is standard input; none: standard input. NULL: no memory. */
 struct jq_input *jq_input_new(enum jq_input_kind kind, char *const *paths, size_t path_count);
 struct jq_input *jq_input_free(struct jq_input *input);
 
 /*
  * The next input, as valid JSON: 0 with *ret_json, valid until the next call, or, while
  * inputs are held, until jq_input_release(). -XYLEM_E_END: there is none further.
- * -XYLEM_E_INVALID: it is not JSON; the reason says what is wrong. -XYLEM_E_IO, -XYLEM_E_MEMORY.
+ * -XYLEM_E_INVALID: it is not JSON; the reason says what is wrong. -XYLEM_E_MEMORY.
  */
 int jq_input_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason);
 
@@ -36,10 +36,18 @@ int jq_input_text(struct jq_input *input, struct xylem_span *ret_text, struct xy
 void jq_input_hold(struct jq_input *input);
 void jq_input_release(struct jq_input *input);
 
-/* Files that could not be opened: their number so far. Each was named on standard error. */
+/* Files that could not be opened or read: their number so far. Each was named on standard error. */
 size_t jq_input_missing(const struct jq_input *input);
-/* Of the input given out last. */
-const char *jq_input_name(const struct jq_input *input); /* "<stdin>" or the path */
-uint64_t jq_input_line(const struct jq_input *input);    /* newlines read up to its end */
+/* Where the last input came from: "<stdin>" or a path; NULL: there was none yet, or none is left. */
+const char *jq_input_name(const struct jq_input *input);
+/* Newlines of that file read up to the end of the line on which the last input ends. */
+uint64_t jq_input_line(struct jq_input *input);
+
+/* Of what is not JSON: the file where it begins and the line where it goes wrong, from 1. Valid until the next call. */
+struct jq_input_place {
+	const char *name;
+	uint64_t line;
+};
+struct jq_input_place jq_input_place(const struct jq_input *input);
 
 #endif

@@ -48,9 +48,23 @@ ROWS = [
     (["-e", "."], "null", "null\n", 1, ""),
     (["-e", "."], "1 false", "1\nfalse\n", 1, ""),
     (["-e", "empty"], "1", "", 4, ""),
-    (["."], '{"a":1} {"a":', '{\n  "a": 1\n}\n', 2, "error"),
-    (["."], "[1,2] nope", "[\n  1,\n  2\n]\n", 2, "error"),
-    (["."], '"\\ud800"', "", 2, "error"),
+    (["."], '{"a":1} {"a":', '{\n  "a": 1\n}\n', 5, "error"),
+    (["."], "[1,2] nope", "[\n  1,\n  2\n]\n", 5, "error"),
+    (["."], '"\\ud800"', "", 5, "error"),
+    (["-c", "."], '[1]\n[2,\n\n3', "[1]\n", 5, "at <stdin>:4"),
+    (["-c", "."], '[1]\n[2,\nx,\n3]', "[1]\n", 5, "at <stdin>:3"),
+    (["-c", ".", "FILE", "BROKEN"], "", '1\n{"a":2}\n[3]\n', 5, "broken.json:2"),
+    (["-c", "."], '1[2]"x"{"a":3}4"y"null[true]', '1\n[2]\n"x"\n{"a":3}\n4\n"y"\nnull\n[true]\n', 0, ""),
+    (["-c", "."], "truefalse", "", 5, "error"),
+    (["-c", "."], "\ufeff[1] 2", "[1]\n2\n", 0, ""),
+    (["-c", ".", "MARKED", "MARKED"], "", '{"a":1}\n{"a":1}\n', 0, ""),
+    (["-cs", ".", "MARKED", "MARKED"], "", '[{"a":1},{"a":1}]\n', 0, ""),
+    (["."], "\ufe00", "", 5, "error"),
+    (["-c", "."], '{"a":1}\r\n\r\n[2]\r\n', '{"a":1}\n[2]\n', 0, ""),
+    (["-R", "."], "a\r\nb", '"a\\r"\n"b"\n', 0, ""),
+    (["."], "", "", 0, ""),
+    (["."], " \n\n", "", 0, ""),
+    (["-e", "."], "", "", 4, ""),
     ([".a"], '[1] {"a":2}', "2\n", 5, "Cannot index array with string \"a\""),
     (["error"], '{"a":1}', "", 5, '(not a string): {"a":1}'),
     (["1 +"], "1", "", 3, "compile"),
@@ -61,17 +75,44 @@ ROWS = [
     (["-r", "$ENV.GREETING, env.GREETING"], "1", "hello\nhello\n", 0, ""),
     (["-nc", '-L', "FOLDER", 'import "m" as m; m::twice(3), (import_none? // 1)'], "", "", 3, "import_none"),
     (["-nc", '-L', "FOLDER", 'import "m" as m; import "d" as $d; [m::twice(3), $d::d]'], "", "[6,[5]]\n", 0, ""),
-    (["-c", "."], "[" * 10000 + "]" * 10000, "", 2, "error"),
+    (["-c", "."], "[" * 10000 + "]" * 10000, "", 5, "error"),
     (["--step", "-n", "input"], "1", "", 3, "input"),
     (["--step", "-n", "[range(1e12)] | length"], "", "", 5, "limit"),
     (["--step", "-n", "def f: f; f"], "", "", 5, "limit"),
     (["--nosuch", "."], "1", "", 2, "nosuch"),
-    ([], "", "", 2, "usage"),
+    ([], "[]", "[]\n", 0, ""),
+    (["-c"], "[1, 2]", "[1,2]\n", 0, ""),
+    ([""], "1", "", 3, "no program"),
+    (["# nothing"], "1", "", 3, "no program"),
+    (["-f", "LIBRARY"], "1", "", 3, "no program"),
+    (["-.a"], '{"a":1}', "-1\n", 0, ""),
+    (["-n", "-1"], "", "-1\n", 0, ""),
+    (["-nc", "-[1][0]"], "", "-1\n", 0, ""),
+    (["-n", "--", "-1"], "", "-1\n", 0, ""),
+    (["-nr", '"a"'], "", "a\n", 0, ""),
+    (["-cr", "--", ".[]?", "FILE"], "", "2\n", 0, ""),
+    (["-c", ".", "FILE", "-"], "3", '1\n{"a":2}\n3\n', 0, ""),
+    (["-c", ".", "FOLDER", "FILE"], "", '1\n{"a":2}\n', 2, "cannot be read"),
+    (["-nc", "--arg", "x", "1", "--argjson", "x", "2", "[$x, $ARGS.named]"], "", '["1",{"x":"1"}]\n', 0, ""),
+    (["-nc", "$ARGS.positional", "--args", "a", "--jsonargs", "1", "--args", "b"], "", '["a",1,"b"]\n', 0, ""),
+    (["-n", "$ARGS.positional", "--jsonargs", "{"], "", "", 2, "jsonargs"),
+    (["-c", "[input_filename, input_line_number]"], '1\n2\n\n{\n}\n"x"', '["<stdin>",1]\n["<stdin>",2]\n["<stdin>",5]\n["<stdin>",5]\n', 0, ""),
+    (["-Rc", "[., input_line_number]"], "a\nb\n", '["a",1]\n["b",2]\n', 0, ""),
+    (["-nc", "input_filename, input_line_number, ([inputs] | length), input_filename", "FILE"], "", "null\n0\n2\nnull\n", 0, ""),
+    (["-r", 'input_filename | split("/") | last', "FILE", "MARKED"], "", "file.json\nfile.json\nmarked.json\n", 0, ""),
+    (["-c", ".a"], '1\n\n\n[2]\n{"a":3}', "3\n", 5, "(at <stdin>:4): Cannot index array"),
+    (["--raw-output0", "-j", ".[]"], '["a",1]', "a\x001\x00", 0, ""),
+    (["--raw-output0", ".[]"], '["a","b\\u0000c","d"]', "a\0", 5, "NUL"),
+    (["-n", "null | halt_error"], "", "", 5, ""),
+    (["-nb", "1"], "", "1\n", 0, ""),
+    (["--version"], "", "jq-1.7.1 (the language, by xylemd)\n", 0, ""),
+    (["-nc", "-L", "FOLDER", 'import "two" as $d; import "sub" as s; import "sub/more" as m; [$d, s::one, m::two]'], "", '[[1,[2],3],1,2]\n', 0, ""),
     (["-n", "--argjson", "x", "{", "."], "", "", 2, "argjson"),
 ]
 # Rows in which jq 1.6 has not the option, or another output by design.
-NOT_IN_1_6 = ("--raw-output0", "--step", "--indent 9", "--seq", "GONE", "--nosuch", "import_none", "halt_error", "error", "usage",
-              "Cannot index array")  # jq looks at the last input only for its exit code
+NOT_IN_1_6 = ("--raw-output0", "--step", "--indent 9", "--seq", "GONE", "--nosuch", "import_none", "halt_error", "error", "no program",
+              "-nb", "--version", "--jsonargs", "MARKED", " -- ", "input_line_number, (", "FOLDER FILE", "at <stdin>", "broken.json", '"two"', "-e .",
+              "Cannot index array", "Cannot iterate")  # jq looks at the last input only for its exit code
 
 
 def blocks_differ(xylemd, folder):
@@ -91,7 +132,8 @@ def blocks_differ(xylemd, folder):
 
 
 def run(command, arguments, given, folder):
-    files = {"FILE": folder / "file.json", "PROGRAM": folder / "program.jq", "GONE": folder / "GONE", "FOLDER": folder}
+    files = {"FILE": folder / "file.json", "PROGRAM": folder / "program.jq", "GONE": folder / "GONE", "FOLDER": folder,
+             "LIBRARY": folder / "m.jq", "BROKEN": folder / "broken.json", "MARKED": folder / "marked.json"}
     arguments = [str(files.get(argument, argument)) for argument in arguments]
     return subprocess.run([*command, *arguments], input=given.encode(), capture_output=True, timeout=120, check=False,
                           env={**os.environ, "GREETING": "hello"})
@@ -107,6 +149,12 @@ def main():
         (folder / "program.jq").write_text("# the second\nobjects | .a\n")
         (folder / "m.jq").write_text("def twice($x): $x * 2;\n")
         (folder / "d.json").write_text("5")
+        (folder / "two.json").write_text("1 [2]\n3")
+        (folder / "broken.json").write_text("[3]\n{,")
+        (folder / "marked.json").write_bytes(b'\xef\xbb\xbf{"a":1}')
+        (folder / "sub").mkdir()
+        (folder / "sub/sub.jq").write_text("def one: 1;")
+        (folder / "sub/more.jq").write_text("def two: 2;")
         for number, (arguments, given, out, code, error) in enumerate(ROWS, 1):
             done = run([xylemd, "jq"], arguments, given, folder)
             text, said = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
