@@ -30,6 +30,7 @@ enum {
 	OPTION_UNBUFFERED,
 	OPTION_UNLIMITED,
 	OPTION_STEP,
+	OPTION_STREAM,
 };
 
 static const struct option options[] = {
@@ -57,6 +58,7 @@ static const struct option options[] = {
 	{ "slurpfile", required_argument, NULL, OPTION_SLURPFILE },
 	{ "sort-keys", no_argument, NULL, 'S' },
 	{ "step", no_argument, NULL, OPTION_STEP },
+	{ "stream", no_argument, NULL, OPTION_STREAM },
 	{ "tab", no_argument, NULL, OPTION_TAB },
 	{ "unbuffered", no_argument, NULL, OPTION_UNBUFFERED },
 	{ "unlimited", no_argument, NULL, OPTION_UNLIMITED },
@@ -69,6 +71,7 @@ static const char help[] =
 	"The program runs once for each JSON text in the files, or in standard input (also `-`).\n"
 	"  -n  no input, the program takes it by `input`   -s  all inputs as one list\n"
 	"  -R  lines as strings, not JSON                  -f  PROGRAM is the name of a file\n"
+	"  --stream  events [PATH, LEAF], [PATH] instead of whole texts, for what is larger than memory\n"
 	"  -r  strings without quotes                      -j  the same, without newlines\n"
 	"  -c  one line each     --tab, --indent N         -S  members sorted     -a  ASCII only\n"
 	"  -e  exit code by the last result: 1 for null and false, 4 for none\n"
@@ -86,7 +89,7 @@ struct line {
 	char **argv;
 	struct xylem_buffer named, positional; /* JSON, of $ARGS */
 	enum { POSITIONAL_FILES, POSITIONAL_TEXT, POSITIONAL_JSON } positionals;
-	bool from_file, raw;
+	bool from_file, raw, stream;
 	int code;
 };
 
@@ -300,6 +303,9 @@ static void option_take(struct line *line, int option)
 	case OPTION_UNBUFFERED:
 		arguments->unbuffered = true;
 		break;
+	case OPTION_STREAM:
+		line->stream = true;
+		break;
 	case OPTION_STEP:
 		arguments->step = true;
 		break;
@@ -352,6 +358,8 @@ static void program_settle(struct line *line)
 	}
 	if (line->raw) {
 		arguments->kind = arguments->kind == JQ_INPUT_SLURP ? JQ_INPUT_WHOLE : JQ_INPUT_LINES;
+	} else if (line->stream) {
+		arguments->kind = arguments->kind == JQ_INPUT_SLURP ? JQ_INPUT_STREAM_SLURP : JQ_INPUT_STREAM;
 	}
 	if (line->from_file) {
 		arguments->program_file = arguments->program;

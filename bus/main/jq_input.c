@@ -17,6 +17,7 @@
 #include <json/scan.h>
 #include <json/utf8.h>
 #include <main/jq_input.h>
+#include <main/jq_stream.h>
 #include <xylem/json.h>
 
 #define BLOCK ((size_t)512 * 1024)
@@ -43,8 +44,14 @@ struct jq_input {
 	bool fresh; /* of the file nothing was read yet */
 	size_t missing;
 	struct aside *aside;
-	struct xylem_buffer text; /* of lines, wholes and lists */
+	struct xylem_buffer text; /* of lines, wholes, lists and events */
+	struct jq_stream *stream; /* NULL: inputs are no events */
 };
+
+static bool is_stream(enum jq_input_kind kind)
+{
+	return kind == JQ_INPUT_STREAM || kind == JQ_INPUT_STREAM_SLURP;
+}
 
 struct jq_input *jq_input_new(enum jq_input_kind kind, char *const *paths, size_t path_count)
 {
@@ -54,8 +61,9 @@ struct jq_input *jq_input_new(enum jq_input_kind kind, char *const *paths, size_
 		input->paths = paths;
 		input->path_count = path_count;
 		input->descriptor = -1;
+		input->stream = is_stream(kind) ? jq_stream_new() : NULL;
 	}
-	return input;
+	return input && is_stream(kind) && !input->stream ? jq_input_free(input) : input;
 }
 
 struct jq_input *jq_input_free(struct jq_input *input)
@@ -66,6 +74,7 @@ struct jq_input *jq_input_free(struct jq_input *input)
 			close(input->descriptor);
 		}
 		xylem_buffer_finish(&input->text);
+		jq_stream_free(input->stream);
 		free(input->bytes);
 		free(input);
 	}
@@ -109,9 +118,9 @@ static uint64_t lines_count(struct jq_input *input)
 uint64_t jq_input_line(struct jq_input *input)
 {
 	uint64_t lines = lines_count(input);
+	bool within = input->kind == JQ_INPUT_JSON || input->kind == JQ_INPUT_STREAM; /* a line */
 	size_t left = input->n - input->at;
-	return lines +
-	       (input->kind == JQ_INPUT_JSON && left && memchr(input->bytes + input->at, '\n', left) != NULL);
+	return lines + (within && left && memchr(input->bytes + input->at, '\n', left) != NULL);
 }
 
 struct jq_input_place jq_input_place(const struct jq_input *input)
@@ -238,8 +247,8 @@ static int bytes_more(struct jq_input *input, struct xylem_reason *reason)
 			input->missing++;
 		}
 		input->n += got > 0 ? (size_t)got : 0;
-		if (got > 0 && input->fresh &&
-			(input->kind == JQ_INPUT_JSON || input->kind == JQ_INPUT_SLURP)) {
+		if (got > 0 && input->fresh && input->kind != JQ_INPUT_LINES &&
+			input->kind != JQ_INPUT_WHOLE) {
 			mark_skip(input, from);
 		}
 		input->fresh = false;
@@ -281,12 +290,21 @@ static int gap_skip(struct jq_input *input, struct xylem_reason *reason)
 	}
 }
 
+static bool is_sign(char c)
+{
+	return c == ',' || c == ':' || (c | 0x20) == '{' || (c | 0x20) == '}';
+}
+
 /*
- * The text that begins at `at`. One that ends where the bytes do may go on in the next block,
+ * The text (of a stream: the word) that begins at `at`. One that ends where the bytes do may go on in the next block,
  * unless it is closed by itself.
  */
 static int text_find(struct jq_input *input, size_t *ret_n, struct xylem_reason *reason)
 {
+	if (input->stream && is_sign(input->bytes[input->at])) {
+		*ret_n = 1;
+		return 0;
+	}
 	for (size_t had = 0;;) {
 		const char *from = input->bytes + input->at, *to = input->bytes + input->n;
 		const char *end = had * 2 > (size_t)(to - from) && !input->ended ? to : scan_text(from, to);
@@ -337,6 +355,29 @@ static int json_next(struct jq_input *input, struct xylem_span *ret_json, struct
 		*ret_json = text;
 	}
 	return error;
+}
+
+/* --- Events of a stream --------------------------------------------------------------- */
+
+static bool is_closed(struct xylem_span word)
+{
+	return is_sign(*word.at) || *word.at == '"';
+}
+
+/* Appends the next event. */
+static int event_next(struct jq_input *input, struct xylem_buffer *event, struct xylem_reason *reason)
+{
+	bool made = false;
+	int error = 0;
+	while (!made && !error) {
+		struct xylem_span word;
+		error = text_next(input, &word, reason);
+		if (!error && input->ended && input->at == input->n && !is_closed(word)) {
+			error = jq_stream_end(input->stream, reason); /* a number that was cut off, perhaps */
+		}
+		error = error ? error : jq_stream_take(input->stream, word, event, &made, reason);
+	}
+	return error == -XYLEM_E_END && jq_stream_end(input->stream, reason) < 0 ? -XYLEM_E_INVALID : error;
 }
 
 /* --- Lines, wholes and lists ------------------------------------------------------ */
@@ -422,6 +463,21 @@ static int whole_next(struct jq_input *input, struct xylem_span *ret_json, struc
 	return text_give(input, ret_json, reason);
 }
 
+/* A text, or an event. */
+static int item_next(struct jq_input *input, struct xylem_buffer *event, struct xylem_span *ret_json,
+	struct xylem_reason *reason)
+{
+	if (!input->stream) {
+		return json_next(input, ret_json, reason);
+	}
+	xylem_buffer_clear(event);
+	int error = event_next(input, event, reason);
+	if (!error) {
+		*ret_json = xylem_buffer_borrow(event);
+	}
+	return error;
+}
+
 static int list_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
 {
 	struct xylem_span json;
@@ -432,13 +488,21 @@ static int list_next(struct jq_input *input, struct xylem_span *ret_json, struct
 	input->given = true;
 	xylem_buffer_clear(&input->text);
 	xylem_buffer_byte(&input->text, '[');
-	while (!(error = json_next(input, &json, reason))) {
+	XYLEM_BUFFER_SCOPED event = { 0 };
+	while (!(error = item_next(input, &event, &json, reason))) {
 		xylem_json_write_comma(&input->text);
 		xylem_buffer_span(&input->text, json);
 	}
 	xylem_buffer_byte(&input->text, ']');
 	input->text_name = error == -XYLEM_E_END ? input->name : input->text_name;
 	return error == -XYLEM_E_END ? text_give(input, ret_json, reason) : error;
+}
+
+static int stream_next(struct jq_input *input, struct xylem_span *ret_json, struct xylem_reason *reason)
+{
+	xylem_buffer_clear(&input->text);
+	int error = event_next(input, &input->text, reason);
+	return error ? error : text_give(input, ret_json, reason);
 }
 
 /* What is behind the last input has no name. */
@@ -461,6 +525,8 @@ int jq_input_next(struct jq_input *input, struct xylem_span *ret_json, struct xy
 		return ended_note(input, json_next(input, ret_json, reason));
 	case JQ_INPUT_LINES:
 		return ended_note(input, line_next(input, ret_json, reason));
+	case JQ_INPUT_STREAM:
+		return ended_note(input, stream_next(input, ret_json, reason));
 	case JQ_INPUT_WHOLE:
 		return ended_note(input, whole_next(input, ret_json, reason));
 	default:

@@ -12,10 +12,12 @@
 struct jq_input;
 
 enum jq_input_kind {
-	JQ_INPUT_JSON,  /* JSON texts, white space (or RS of RFC 7464) between them or none */
-	JQ_INPUT_LINES, /* each line as a string */
-	JQ_INPUT_WHOLE, /* everything as one string */
-	JQ_INPUT_SLURP, /* everything as one list of JSON texts */
+	JQ_INPUT_JSON,         /* JSON texts, white space (or RS of RFC 7464) between them or none */
+	JQ_INPUT_LINES,        /* each line as a string */
+	JQ_INPUT_WHOLE,        /* everything as one string */
+	JQ_INPUT_SLURP,        /* everything as one list of JSON texts */
+	JQ_INPUT_STREAM,       /* JSON texts as events (jq_stream.h) */
+	JQ_INPUT_STREAM_SLURP, /* all events as one list */
 };
 
 /* `paths` are borrowed, `-` is standard input; none: standard input. NULL: no memory. */

@@ -34,6 +34,21 @@ ROWS = [
     (["-R", "."], 'a line\n{"not":json\nlast', '"a line"\n"{\\"not\\":json"\n"last"\n', 0, ""),
     (["-Rs", "."], "a\nb\n", '"a\\nb\\n"\n', 0, ""),
     (["-nR", "[inputs] | length"], "a\nb\n", "2\n", 0, ""),
+    (["--stream", "-c", "."], '3 [] {"a":[1,{"b":2}]}"x"[[],{}]', '[[],3]\n[[],[]]\n[["a",0],1]\n[["a",1,"b"],2]\n[["a",1,"b"]]\n[["a",1]]\n[["a"]]\n'
+     '[[],"x"]\n[[0],[]]\n[[1],{}]\n[[1]]\n', 0, ""),
+    (["--stream", "-c", "."], '{"a":1,\n"b":[2,', '[["a"],1]\n[["b",0],2]\n', 5, "at <stdin>:2"),
+    (["--stream", "-c", "."], "[1,2", "[[0],1]\n", 5, "ends within a list"),
+    (["--stream", "-c", "."], '{"a":1}\n{"b" 2}', '[["a"],1]\n[["a"]]\n', 5, "at <stdin>:2): not valid JSON: a colon"),
+    (["--stream", "-c", "."], "[1}", "[[0],1]\n", 5, "a comma or a closing bracket"),
+    (["--stream", "-c", "."], "[1,]", "[[0],1]\n", 5, "a value is expected"),
+    (["--stream", "-c", "."], '{"a":1,}', '[["a"],1]\n', 5, "a member name"),
+    (["--stream", "-c", "."], '{{"a":1}}', "", 5, "a member name"),
+    (["--stream", "-c", "."], ']', "", 5, "a value"),
+    (["--stream", "-c", "."], "[" * 10001, "", 5, "deeper"),
+    (["--stream", "-sc", "."], '{"a":1} 2', '[[["a"],1],[["a"]],[[],2]]\n', 0, ""),
+    (["--stream", "-nc", "fromstream(inputs)"], '{"a":[1,{"b":2}]} 3 []', '{"a":[1,{"b":2}]}\n3\n[]\n', 0, ""),
+    (["--stream", "-nc", "fromstream(1 | truncate_stream(inputs))"], '{"a":[1,{"b":2}],"c":3}', '[1,{"b":2}]\n', 0, ""),
+    (["--stream", "-Rc", "."], "a", '"a"\n', 0, ""),
     (["-nc", "--arg", "x", "1", "--argjson", "y", '{"a":2}', "[$x, $y, $ARGS.named]"], "",
      '["1",{"a":2},{"x":"1","y":{"a":2}}]\n', 0, ""),
     (["-nc", "$ARGS.positional", "--args", "a", "b"], "", '["a","b"]\n', 0, ""),
@@ -111,7 +126,7 @@ ROWS = [
 ]
 # Rows in which jq 1.6 has not the option, or another output by design.
 NOT_IN_1_6 = ("--raw-output0", "--step", "--indent 9", "--seq", "GONE", "--nosuch", "import_none", "halt_error", "error", "no program",
-              "-nb", "--version", "--jsonargs", "MARKED", " -- ", "input_line_number, (", "FOLDER FILE", "at <stdin>", "broken.json", '"two"', "-e .",
+              "-nb", "--version", "ends within", "member name", "a value", "comma or", "deeper", "--jsonargs", "MARKED", " -- ", "input_line_number, (", "FOLDER FILE", "at <stdin>", "broken.json", '"two"', "-e .",
               "Cannot index array", "Cannot iterate")  # jq looks at the last input only for its exit code
 
 
@@ -131,6 +146,17 @@ def blocks_differ(xylemd, folder):
     return None if done.stdout == f"6002\n{sum(range(6000))}\n" else done.stdout + done.stderr
 
 
+def streams_differ(xylemd, folder):
+    """Events of a file of many blocks, with strings larger than one, against those that the language makes."""
+    path = folder / "stream.json"
+    parts = [f'{{"n{i}": [{i}, {{"text": "{"x" * (i % 900)}\\\\\\"", "e": [], "f": [{{}}, -{i}.5e3]}}]}}' for i in range(1500)]
+    path.write_text("[" + ",\n".join(parts) + ', "' + "z" * 1_200_000 + '", true] ' + "7")
+    done = [subprocess.run([xylemd, "jq", "-c", *arguments, path], capture_output=True, text=True, timeout=120, check=False)
+            for arguments in (["--stream", "."], ["tostream"])]
+    good = done[0].stdout == done[1].stdout and done[0].returncode == done[1].returncode == 0 and done[0].stdout.count("\n") > 9000
+    return None if good else f"{done[0].returncode} {done[0].stderr[-300:]} {done[0].stdout[:300]}"
+
+
 def run(command, arguments, given, folder):
     files = {"FILE": folder / "file.json", "PROGRAM": folder / "program.jq", "GONE": folder / "GONE", "FOLDER": folder,
              "LIBRARY": folder / "m.jq", "BROKEN": folder / "broken.json", "MARKED": folder / "marked.json"}
@@ -142,7 +168,7 @@ def run(command, arguments, given, folder):
 def main():
     xylemd, jq = sys.argv[1], shutil.which("jq")
     failed = 0
-    print(f"1..{len(ROWS) + 1}")
+    print(f"1..{len(ROWS) + 2}")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "file.json").write_text('1\n{"a":2}\n')
@@ -169,9 +195,11 @@ def main():
             print(f"{'not ok' if faults else 'ok'} {number} - {title}".replace("#", "\\#"))
             for fault in faults:
                 print("# " + fault.replace("\n", "\n# "))
-        fault = blocks_differ(xylemd, folder)
-        failed += fault is not None
-        print(f"{'not ok' if fault else 'ok'} {len(ROWS) + 1} - documents across blocks\n# {fault or 'all there'}")
+        for number, (title, differ) in enumerate(
+                (("documents across blocks", blocks_differ), ("events across blocks", streams_differ)), len(ROWS) + 1):
+            fault = differ(xylemd, folder)
+            failed += fault is not None
+            print(f"{'not ok' if fault else 'ok'} {number} - {title}\n# {fault or 'all there'}")
     return failed > 0
 
 
