@@ -334,6 +334,15 @@ static const char *const steps[] = {
 	" first_us INTEGER NOT NULL,"
 	" condition TEXT NOT NULL"
 	") STRICT, WITHOUT ROWID;",
+
+	/* 8: since when a route is what it is (bus/trace/generation.c); `generations` was never written */
+	"DROP TABLE generations;"
+	"CREATE TABLE route_generations ("
+	" route TEXT NOT NULL,"
+	" since_us INTEGER NOT NULL,"
+	" hash BLOB NOT NULL," /* of from, where and steps with their files */
+	" PRIMARY KEY (route, since_us)"
+	") STRICT, WITHOUT ROWID;",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -361,6 +361,7 @@ static const struct part {
 	{ "xmpp", xmpp_start, xmpp_stop },
 	{ "connectors", connectors_start, connectors_stop },
 	{ "lanes", lanes_begin, lanes_stop },
+	{ "generations", bus_generations_note, NULL },
 	{ "console", rest_start, rest_stop },
 	{ "commands", face_start, face_stop },
 	{ "sources", sources_start, sources_stop },

@@ -93,6 +93,9 @@ struct bus *bus_stop(struct bus *bus);
 int bus_lanes_apply(
 	struct bus *bus, struct config *config, struct instances *instances, struct xylem_reason *reason);
 
+/* generations.c: notes what the routes are from now on. At the start, or under reload_lock. */
+int bus_generations_note(struct bus *bus, struct xylem_reason *reason);
+
 /* instances.c */
 /* The instances of `config`: those of `before` that did not change, new ones for the rest. */
 int instances_open(struct bus *bus, struct config *config, const struct instances *before,

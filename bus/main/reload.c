@@ -100,6 +100,9 @@ static int swap(struct bus *bus, struct config *config, struct xylem_reason *rea
 	}
 	instances_finish(&before);
 	config_unref(old);
+	if (bus_generations_note(bus, &late) != 0) {
+		xylem_log(XYLEM_LOG_ERROR, "reload", "what the routes are now was not noted: %s", late.text);
+	}
 	logging_set(config_view(bus->config)->bus->log_level, config_view(bus->config)->bus->log_format == 1);
 	return 0;
 }

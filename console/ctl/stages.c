@@ -2,7 +2,8 @@
 /*
  * xylemctl stages HANDLE: what each route makes of a message, one block a
  * route, below it each stage with the data as it is there, and of the attributes
- * those that the stage changed. Where it ends in a case, the reason is last.
+ * those that the stage changed. Where it ends in a case, the reason is last. A note
+ * comes first where the route is not what it was when the message came in.
  */
 #include <stdio.h>
 #include <string.h>
@@ -82,6 +83,9 @@ static void show_route(const json_t *route)
 	size_t i;
 	printf("route %s: %s\n", json_string_value(json_object_get(route, "route")),
 		json_string_value(json_object_get(route, "outcome")));
+	if (json_object_get(route, "note")) {
+		show_text("  note: ", json_object_get(route, "note"));
+	}
 	json_array_foreach(json_object_get(route, "stages"), i, stage)
 	{
 		show_stage(stage, before);

@@ -2,15 +2,19 @@
 /*
  * stages: what each route makes of one message, step by step, as the routes
  * are configured now. It is computed on the spot, which is possible because
- * steps are pure; nothing is sent and nothing is kept.
+ * steps are pure; nothing is sent and nothing is kept. Where a route was another
+ * when the message came in, the answer says so.
  */
 #include <stdio.h>
+#include <string.h>
 
+#include <base/clock.h>
 #include <console/handle.h>
 #include <console/operations/table.h>
 #include <console/view.h>
 #include <journal/journal.h>
 #include <route/alone.h>
+#include <trace/generation.h>
 
 #define ARENA_LIMIT ((size_t)256 * 1024 * 1024) /* as for a batch of a route */
 #define SHOWN_LIMIT ((size_t)16 * 1024 * 1024)  /* bytes of data in the answer; what is beyond is left out */
@@ -39,6 +43,7 @@ static const struct xylem_option options[] = {
 };
 
 struct showing {
+	struct catalogue *catalogue;
 	struct xylem_arena *arena;
 	const struct xylem_message *message;
 	size_t shown; /* bytes of data so far */
@@ -116,6 +121,34 @@ static const char *outcome_of(enum verdict verdict)
 	return verdict == VERDICT_DELIVER ? "delivered" : verdict == VERDICT_FILTERED ? "filtered" : "case";
 }
 
+#define TODAYS "computed with the configuration of today"
+
+/* `same`: is the route what it was when the message came in? null: nothing is known of that time. */
+static int compare(struct showing *showing, const struct config_route *plan, json_t *route)
+{
+	struct generation_found then;
+	struct xylem_reason reason;
+	char changed[CLOCK_TEXT_SIZE];
+	int error = generation_find(
+		showing->catalogue, plan->name, showing->message->journal_time_us, &then, &reason);
+	if (error == -XYLEM_E_NOT_FOUND) {
+		json_object_set_new(route, "same", json_null());
+		json_object_set_new(route, "note",
+			json_string(TODAYS "; what the route was when the message came in is not known"));
+		return 0;
+	}
+	bool same = !error && memcmp(then.hash, plan->steps_hash, sizeof(then.hash)) == 0;
+	json_object_set_new(route, "same", json_boolean(same));
+	if (!error && !same) {
+		json_object_set_new(route, "changed",
+			then.changed_us ? json_string(clock_format(then.changed_us, changed)) : json_null());
+		json_object_set_new(route, "note",
+			json_string(TODAYS ", which differs from that of the message: the route was changed "
+					   "after it came in"));
+	}
+	return error;
+}
+
 /* One route: all of its stages, as far as the message gets. */
 static int route_show(struct showing *showing, const struct config_route *plan, json_t *routes)
 {
@@ -139,13 +172,15 @@ static int route_show(struct showing *showing, const struct config_route *plan, 
 		json_object_set_new(route, "failure", failure_show(evaluated.failure));
 	}
 	json_array_append_new(routes, route);
-	return 0;
+	return compare(showing, plan, route);
 }
 
 static int routes_show(struct bus *bus, const struct arguments *arguments,
 	const struct xylem_message *message, json_t **ret_result)
 {
-	struct showing showing = { .message = message, .arena = xylem_arena_new(ARENA_LIMIT) };
+	struct showing showing = {
+		.catalogue = bus_catalogue(bus), .message = message, .arena = xylem_arena_new(ARENA_LIMIT)
+	};
 	struct config *config = bus_config(bus);
 	const struct config_view *view = config_view(config);
 	json_t *routes = json_array();

@@ -61,4 +61,42 @@ def round_trip():
                 assert line in done.stdout, done.stdout
 
 
+@case
+def of_another_configuration():
+    "stages say when the route was another as the message came in: after a reload, after a restart, and not when it is as then"
+    routes = {"r": {"from": ["in"], "steps": [{"validate": {"schema": "s.json"}}], "to": ["out"]}, "q": {"from": ["in"], "to": ["out"]}}
+
+    def same(bus, handle):
+        return {route["route"]: (route["same"], "changed" in route) for route in bus.get(f"messages/{handle}/stages")["routes"]}
+
+    as_then, other = {"r": (True, False), "q": (True, False)}, {"r": (False, True), "q": (True, False)}
+    with Sink() as sink:
+        bus = Bus({"in": {"webhook": {"path": "/in"}}, "out": {"http": {"url": sink.url}}}, routes)
+        schema = bus.folder / "s.json"
+        schema.write_text("{}")
+        with bus:
+            handle, = bus.post("/in", BODY)
+            sink.wait(2)
+            equal(same(bus, handle), as_then, "nothing has changed")
+            bus.stop()
+            bus.start()
+            equal(same(bus, handle), as_then, "after a restart with the same files")
+            schema.write_text('{"properties": {"price": {"maximum": 10}}}')  # the route itself reads as before
+            equal(bus.reload(), True, "taken")
+            equal(same(bus, handle), other, "a file of the route has changed")
+            later, = bus.post("/in", BODY)
+            equal(same(bus, later), as_then, "what came in after it")
+            text = ctl(bus, "stages", handle, "--route", "r")
+            say(text)
+            assert "note: computed with the configuration of today, which differs from that of the message" in text, text
+            bus.stop()
+            bus.start()
+            equal(same(bus, handle), other, "after a restart with other files")
+            bus.stop()
+            schema.write_text("{}")
+            bus.start()
+            equal(same(bus, handle), as_then, "it is again what it was")
+            equal(same(bus, later), other, "and not what it was for the later one")
+
+
 run()
