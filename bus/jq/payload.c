@@ -51,6 +51,13 @@ static bool leaves_event(const struct jq_node *node)
 		return true;
 	case NODE_PIPE:
 		return leaves_event(node->a) || leaves_event(node->b);
+	case NODE_TRY:
+		return node->a && leaves_event(node->a);
+	case NODE_COMMA:
+	case NODE_ALTERNATIVE:
+		return leaves_event(node->a) && leaves_event(node->b);
+	case NODE_IF: /* without `else` it gives its input */
+		return leaves_event(node->b) && node->c && leaves_event(node->c);
 	default:
 		return false;
 	}
@@ -101,11 +108,17 @@ static uint32_t name_bit(struct jq_value name)
 	return xylem_span_is(bytes, "specversion") ? JQ_NAMES_SPECVERSION : JQ_NAMES_EXTENSIONS;
 }
 
+/* Of a part whose result is looked into: it may be the event, as that of `select(.type == "a")` is. */
+static enum jq_payload value_payload(struct jq_node *node, uint32_t *names)
+{
+	return is_event(node) || !leaves_event(node) ? PAYLOAD_WHOLE : jq_payload_find(node, names);
+}
+
 static enum jq_payload list_payload(struct jq_node *node, uint32_t *names)
 {
 	enum jq_payload payload = PAYLOAD_UNSEEN;
 	for (uint32_t i = 0; i < node->count; i++) {
-		payload = least(payload, jq_payload_find(node->list[i], names));
+		payload = least(payload, value_payload(node->list[i], names));
 	}
 	return payload;
 }
@@ -126,7 +139,7 @@ static enum jq_payload builtin_payload(struct jq_node *node, uint32_t *names)
 static enum jq_payload field_payload(struct jq_node *node, uint32_t *names)
 {
 	if (!is_event(node->a)) {
-		return jq_payload_find(node->a, names);
+		return value_payload(node->a, names);
 	}
 	if (!names_data(node->value)) {
 		*names |= name_bit(node->value);
@@ -158,13 +171,13 @@ enum jq_payload jq_payload_find(struct jq_node *node, uint32_t *names)
 	case NODE_FIELD:
 		return field_payload(node, names);
 	case NODE_INDEX:
-		return is_event(node->a)
-			       ? PAYLOAD_WHOLE
-			       : least(jq_payload_find(node->a, names), jq_payload_find(node->b, names));
+	case NODE_BINARY:
+		return least(value_payload(node->a, names), value_payload(node->b, names));
+	case NODE_NEGATE:
+		return value_payload(node->a, names);
 	case NODE_PIPE:
 		return pipe_payload(node, names);
 	case NODE_COMMA:
-	case NODE_BINARY:
 	case NODE_AND:
 	case NODE_OR:
 	case NODE_ALTERNATIVE:
@@ -176,7 +189,6 @@ enum jq_payload jq_payload_find(struct jq_node *node, uint32_t *names)
 	}
 	case NODE_TRY:
 	case NODE_SELECT:
-	case NODE_NEGATE:
 		return jq_payload_find(node->a, names);
 	case NODE_STRING:
 		return list_payload(node, names);

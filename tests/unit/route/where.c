@@ -52,6 +52,17 @@ static const struct {
 	{ "has(\"time\")", NO, NULL },
 	{ "has(\"subject\")", YES, NULL },
 	{ "has(\"data\") and (has(\"data_base64\") | not)", YES, NULL },
+	/* What comes out of these is the event itself. */
+	{ "select(.type == \"order.created\").data.order.total > 19", YES, NULL },
+	{ "select(.type == \"order.created\").subject == \"M\xc3\xbcnchen\"", YES, NULL },
+	{ "select(.data.order.paid)[\"source\"] == \"shop\"", YES, NULL },
+	{ "(select(true) // 1).data.order.paid", YES, NULL },
+	{ "(try select(true)).data.order.paid", YES, NULL },
+	{ "(if false then 1 end).data.order.paid", YES, NULL },
+	{ "(if true then select(true) else 1 end).data.order.paid", YES, NULL },
+	{ "(.type, select(true) | .data?) | .order?.paid?", YES, NULL },
+	{ "select(true) == null + select(true) and (select(true) | has(\"data\"))", YES, NULL },
+	{ "-(select(true).data.order.total) < -19", YES, NULL },
 	{ ".data.order.id == \"A-1\"", YES, NULL },
 	{ ".data.order[\"a b\"] == 1.0", YES, NULL },
 	{ ".data.\"order\".\"a b\" == 1", YES, NULL },
@@ -166,6 +177,8 @@ static void data_is_what_the_event_format_makes_of_it(void **state)
 			ERROR }, /* no way round: the data is not what it says it is */
 		{ NULL, "{broken", ".type == \"order.created\"", YES }, /* nobody asked for it */
 		{ NULL, "{broken", ".type == \"other\" and .data.a == 1", NO },
+		{ NULL, "{broken", ".type == \"other\" and (.data.a // 0) > 1", NO },
+		{ NULL, "{broken", ".type == \"other\" and (if .id then .data.a else 0 end) > 1", NO },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct xylem_message message = sample();

@@ -86,8 +86,19 @@ def test(rng):
                                     for _ in range(rng.randrange(1, 4)))])()
 
 
+def whole(rng, depth):
+    """What may give the event itself, and a look into it."""
+    text = rng.choice([
+        lambda: "select(%s)" % pipe(rng, depth + 1),
+        lambda: "(%s // .)" % path(rng),
+        lambda: "(if %s then %s else . end)" % (comparison(rng, depth + 1), path(rng))])()
+    return text + rng.choice(["", ".type", ".subject", ".data", '["data"]', ".ext", ".id"])
+
+
 def term(rng, depth):
-    kind = rng.randrange(12)
+    kind = rng.randrange(13)
+    if kind == 12 and depth < 4:
+        return whole(rng, depth)
     if kind < 5 or depth > 4:
         return path(rng)
     if kind < 8:
