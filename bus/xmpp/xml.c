@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include <json/scan.h>
 #include <xmpp/xml.h>
 
 static bool same_name(struct xylem_span a, const char *text)
@@ -125,42 +126,65 @@ static const char *attribute_escape(const char *at, const char *start)
 }
 
 typedef const char *(*escape_of)(const char *at, const char *start);
+typedef const char *(*escape_skip)(const char *at, const char *end);
 
-/* Bytes that `of` may have a replacement for are looked up first: most of a payload has none. */
-static void escape(struct xylem_buffer *out, struct xylem_span text, const bool *suspects, escape_of of)
+/* First byte that text_escape() may have a replacement for. */
+static const char *text_skip(const char *at, const char *end)
 {
-	size_t done = 0;
-
-	for (size_t i = 0; i < text.n; i++) {
-		if (!suspects[(unsigned char)text.at[i]]) {
-			continue;
-		}
-		const char *replacement = of(text.at + i, text.at);
-		if (replacement != NULL) {
-			xylem_buffer_append(out, text.at + done, i - done);
-			xylem_buffer_text(out, replacement);
-			done = i + 1;
+#ifdef __SSE2__
+	for (; end - at >= SCAN_STEP; at += SCAN_STEP) {
+		__m128i block = scan_load(at);
+		unsigned found = scan_equal(block, '&') | scan_equal(block, '<') | scan_equal(block, '>') |
+				 scan_equal(block, '\r');
+		if (found != 0) {
+			return at + __builtin_ctz(found);
 		}
 	}
-	if (text.n > done) {
-		xylem_buffer_append(out, text.at + done, text.n - done);
+#endif
+	while (at < end && *at != '&' && *at != '<' && *at != '>' && *at != '\r') {
+		at++;
 	}
+	return at;
 }
 
-void xml_escape_text(struct xylem_buffer *out, struct xylem_span text)
-{
-	static const bool suspects[256] = { ['&'] = true, ['<'] = true, ['>'] = true, ['\r'] = true };
-
-	escape(out, text, suspects, text_escape);
-}
-
-void xml_escape_attribute(struct xylem_buffer *out, struct xylem_span value)
+/* First byte that attribute_escape() may have a replacement for: they are short, so one at a time. */
+static const char *attribute_skip(const char *at, const char *end)
 {
 	static const bool suspects[256] = {
 		['&'] = true, ['<'] = true, ['\''] = true, ['\t'] = true, ['\n'] = true, ['\r'] = true
 	};
 
-	escape(out, value, suspects, attribute_escape);
+	while (at < end && !suspects[(unsigned char)*at]) {
+		at++;
+	}
+	return at;
+}
+
+/* Most of a payload has nothing to replace, and is passed over in one go. */
+static void escape(struct xylem_buffer *out, struct xylem_span text, escape_skip skip, escape_of of)
+{
+	const char *at = text.at, *end = text.at + text.n, *done = text.at;
+
+	while ((at = skip(at, end)) < end) {
+		const char *replacement = of(at, text.at);
+		if (replacement != NULL) {
+			xylem_buffer_append(out, done, (size_t)(at - done));
+			xylem_buffer_text(out, replacement);
+			done = at + 1;
+		}
+		at++;
+	}
+	xylem_buffer_append(out, done, (size_t)(end - done));
+}
+
+void xml_escape_text(struct xylem_buffer *out, struct xylem_span text)
+{
+	escape(out, text, text_skip, text_escape);
+}
+
+void xml_escape_attribute(struct xylem_buffer *out, struct xylem_span value)
+{
+	escape(out, value, attribute_skip, attribute_escape);
 }
 
 void xml_write_attribute(struct xylem_buffer *out, const char *name, struct xylem_span value)
@@ -389,21 +413,36 @@ static size_t character(const unsigned char *at, size_t n)
 	return 2;
 }
 
+/* First byte that is not a character by itself for certain: a control, or not ASCII. */
+static const char *plain_skip(const char *at, const char *end)
+{
+#ifdef __SSE2__
+	for (; end - at >= SCAN_STEP; at += SCAN_STEP) {
+		/* As signed bytes, which those beyond ASCII are below. */
+		__m128i plain = _mm_cmpgt_epi8(scan_load(at), _mm_set1_epi8(0x1f));
+		unsigned found = ~(unsigned)_mm_movemask_epi8(plain) & 0xffffU;
+		if (found != 0) {
+			return at + __builtin_ctz(found);
+		}
+	}
+#endif
+	while (at < end && (signed char)*at >= 0x20) {
+		at++;
+	}
+	return at;
+}
+
 bool xml_check(struct xylem_span bytes, size_t *ret_offset)
 {
-	const unsigned char *at = (const unsigned char *)bytes.at;
+	const char *at = bytes.at, *end = bytes.at + bytes.n;
 
-	for (size_t i = 0; i < bytes.n;) {
-		if (at[i] >= 0x20 && at[i] < 0x80) {
-			i++;
-			continue;
-		}
-		size_t length = character(at + i, bytes.n - i);
+	while ((at = plain_skip(at, end)) < end) {
+		size_t length = character((const unsigned char *)at, (size_t)(end - at));
 		if (length == 0) {
-			*ret_offset = i;
+			*ret_offset = (size_t)(at - bytes.at);
 			return false;
 		}
-		i += length;
+		at += length;
 	}
 	return true;
 }

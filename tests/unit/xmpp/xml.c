@@ -374,6 +374,51 @@ static void checks_characters(void **state)
 	}
 }
 
+/* Behind up to 40 plain bytes and before as many: sixteen are looked at together. */
+static void checks_characters_wherever_they_stand(void **state)
+{
+	static const struct {
+		const char *bytes;
+		int bad; /* offset; -1: all good */
+	} cases[] = { { "\xE2\x82\xAC", -1 }, { "\t", -1 }, { "\x7F", -1 }, { "\xED\xA0\x80", 0 },
+		{ "\x1F", 0 }, { "\xC3\xA9\x01", 2 }, { "\x80", 0 } };
+	char text[96];
+
+	for (size_t i = 0; i < COUNT(cases) * 41; i++) {
+		size_t pad = i % 41, n = strlen(cases[i / 41].bytes), at = 99;
+		int bad = cases[i / 41].bad;
+		memset(text, 'x', sizeof(text));
+		memcpy(text + pad, cases[i / 41].bytes, n);
+		assert_int_equal(xml_check(xylem_span(text, 2 * pad + n), &at), bad < 0);
+		assert_int_equal(at, bad < 0 ? 99 : pad + (size_t)bad);
+	}
+}
+
+static void escapes_wherever_it_stands(void **state)
+{
+	static const struct {
+		const char *from, *text, *attribute;
+	} cases[] = { { "&", "&amp;", "&amp;" }, { "<", "&lt;", "&lt;" }, { "]]>", "]]&gt;", "]]>" },
+		{ ">", ">", ">" }, { "'", "'", "&apos;" }, { "\r", "&#13;", "&#13;" },
+		{ "\t\n", "\t\n", "&#9;&#10;" }, { "a&b<c", "a&amp;b&lt;c", "a&amp;b&lt;c" },
+		{ "\xC3\xA9", "\xC3\xA9", "\xC3\xA9" }, { "", "", "" } };
+	char from[96], to[96];
+
+	for (size_t i = 0; i < COUNT(cases) * 41; i++) {
+		XYLEM_BUFFER_SCOPED out = { 0 };
+		int pad = (int)(i % 41);
+		static const char x[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+		snprintf(from, sizeof(from), "%.*s%s%.*s", pad, x, cases[i / 41].from, pad, x);
+		snprintf(to, sizeof(to), "%.*s%s%.*s", pad, x, cases[i / 41].text, pad, x);
+		xml_escape_text(&out, xylem_span_of(from));
+		assert_true(xylem_span_is(xylem_buffer_borrow(&out), to));
+		xylem_buffer_clear(&out);
+		snprintf(to, sizeof(to), "%.*s%s%.*s", pad, x, cases[i / 41].attribute, pad, x);
+		xml_escape_attribute(&out, xylem_span_of(from));
+		assert_true(xylem_span_is(xylem_buffer_borrow(&out), to));
+	}
+}
+
 static void repairs_what_a_person_reads(void **state)
 {
 	static const struct {
@@ -409,6 +454,8 @@ int main(void)
 		cmocka_unit_test(a_tag_without_end_ends_the_stream),
 		cmocka_unit_test(white_space_between_stanzas_is_no_stanza),
 		cmocka_unit_test(checks_characters),
+		cmocka_unit_test(checks_characters_wherever_they_stand),
+		cmocka_unit_test(escapes_wherever_it_stands),
 		cmocka_unit_test(repairs_what_a_person_reads),
 	};
 	stream_free(NULL);
