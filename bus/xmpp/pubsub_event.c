@@ -114,10 +114,13 @@ static void write_subids(struct xylem_buffer *out, const struct topic_recipient 
 	xylem_buffer_text(out, "</headers>");
 }
 
+#define HEAD_USUAL ((size_t)512) /* of the stanza around it: most need no more */
+
 static void write_stanza(struct sending *sending, const struct topic_recipient *to)
 {
 	struct xylem_buffer *out = &sending->stanza;
 	xylem_buffer_clear(out);
+	(void)xylem_buffer_reserve(out, sending->event.n + sending->body.n + HEAD_USUAL);
 	stanza_open(out, "message", sending->type, xylem_span_of(link_domain(sending->outlet->link)),
 		xylem_span_of(to->jid), xylem_span_of(sending->id));
 	xylem_buffer_byte(out, '>');

@@ -106,9 +106,13 @@ struct xylem_span pubsub_publisher(const struct xylem_message *message)
 	return address ? message->key : XYLEM_SPAN_NONE;
 }
 
+#define ROOM \
+	((size_t)512) /* for an event's attributes, or an item's elements; more is made where it is not enough */
+
 static void write_json(struct xylem_buffer *out, const struct xylem_message *message)
 {
 	XYLEM_BUFFER_SCOPED json = { 0 };
+	(void)xylem_buffer_reserve(&json, message->data.n + ROOM); /* once, for most */
 	xylem_message_write_json(message, &json);
 	xylem_buffer_text(out, "<json xmlns='" NS_JSON "'>");
 	payload_write_json(out, xylem_buffer_borrow(&json));
@@ -165,6 +169,7 @@ size_t pubsub_item_most(const struct link *link)
 void pubsub_write_event(struct xylem_buffer *out, const char *topic, const struct topic_settings *settings,
 	const struct xylem_message *item, bool with_payload)
 {
+	(void)xylem_buffer_reserve(out, item->data.n + (size_t)2 * ROOM);
 	xylem_buffer_text(out, "<event xmlns='" NS_PUBSUB_EVENT "'><items");
 	xml_write_attribute(out, "node", xylem_span_of(topic));
 	/* A transient node without payloads has no items to speak of (XEP-0060, 4.3). */
