@@ -25,6 +25,7 @@
 
 /* Workers look around at least this often: for commits that were put off, and for what no wake-up tells. */
 #define TICK_US ((int64_t)500000)
+#define TAKES 8 /* batches of the journal before a look at everything else */
 #define NO_POSITION ((struct xylem_position){ UINT32_MAX, UINT64_MAX })
 /* The stack of a worker: sinks and steps run on it (libjq recurses on its programs). */
 #define WORKER_STACK ((size_t)1024 * 1024)
@@ -111,6 +112,18 @@ static bool wants_more(const struct lane *lane, int64_t now)
 	return lane->circuit.open ? lane->window.unsettled == 0 : lane->window.ready < 2 * lane->pick_count;
 }
 
+/* A batch of the journal is often less than one of the sink: a few are taken up before the sink is called. */
+static bool take_up(struct lane *lane, struct lane_worker *worker, int64_t now)
+{
+	bool moved = wants_more(lane, now) && lane_take(lane, worker);
+	for (int i = 1; moved && i < TAKES && lane->window.ready < lane->pick_count; i++) {
+		if (!wants_more(lane, now) || !lane_take(lane, worker)) {
+			break;
+		}
+	}
+	return moved;
+}
+
 static int64_t sooner(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -124,7 +137,7 @@ static bool look(struct lane *lane, struct lane_worker *worker, int64_t *ret_unt
 	if (lane->blocked_until_us > now) {
 		*ret_until = sooner(*ret_until, lane->blocked_until_us);
 	}
-	bool moved = wants_more(lane, now) && lane_take(lane, worker);
+	bool moved = take_up(lane, worker, now);
 	moved = lane_shed(lane) || moved;
 	int64_t until = INT64_MAX;
 	moved = lane_deliver(lane, worker, &until) || moved;

@@ -17,7 +17,7 @@
 /* Lanes of the bus itself take everything as it comes. */
 #define INTERNAL_OPTIONS(ORDER)                                                                             \
 	{                                                                                                   \
-		.order = (ORDER), .parallel = 1, .window = 4096, .batch_bytes = 1024 * 1024,                \
+		.order = (ORDER), .parallel = 1, .window = 4096, .batch_bytes = 4 * 1024 * 1024,            \
 		.timeout_us = 20000000, .attempts = 1000, .backoff_us = 500000, .backoff_max_us = 10000000, \
 		.probe_us = 200000, .on_case = LANE_ON_CASE_CONTINUE, .overflow = LANE_OVERFLOW_HOLD,       \
 		.start = "end",                                                                             \

@@ -27,8 +27,9 @@
 #include <xylem/log.h>
 
 #define WORKER_MAGIC 0x66616e6fU
-#define CHUNK 1000U    /* rows that are committed together */
-#define STANZAS 20000U /* notifications of one call, unless one item has more subscribers */
+#define CHUNK 1000U      /* rows that are committed together */
+#define FIRST_CHUNK 250U /* of these, since nothing is sent before them */
+#define STANZAS 20000U   /* notifications of one call, unless one item has more subscribers */
 
 struct worker;
 
@@ -384,16 +385,16 @@ static bool makes_row(const struct target *target, size_t rows)
 	return kept && (settings->max_items == 0 || rows < (size_t)settings->max_items);
 }
 
-/* The chunk that begins at `from` ends before it makes more than CHUNK rows. */
+/* The chunk that begins at `from` ends before it makes more rows than it may. */
 static size_t chunk_end(const struct call *call, size_t from)
 {
-	size_t rows = 0, of_topic = 0;
+	size_t rows = 0, of_topic = 0, most = from == 0 ? FIRST_CHUNK : CHUNK;
 
 	for (size_t i = from; i < call->n; i++) {
 		const struct target *target = &call->targets[i];
 		of_topic = i > from && target->topic == target[-1].topic ? of_topic : 0;
 		bool more = makes_row(target, of_topic);
-		if (more && rows == CHUNK) {
+		if (more && rows == most) {
 			return i;
 		}
 		of_topic += more;
@@ -543,7 +544,7 @@ const struct xylem_connector topic_fanout = {
 	.name = "subscribers",
 	.summary = "Notifies the subscribers of topics; made by the bus for each topic.",
 	.options = no_options,
-	.batch = { .count = 1000, .bytes = 1 << 20 },
+	.batch = { .count = 2000, .bytes = 4 << 20 },
 	.open = fanout_open,
 	.close = fanout_close,
 	.sink_open = fanout_sink_open,
