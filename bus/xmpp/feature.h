@@ -18,7 +18,8 @@ struct xmpp_feature {
 
 extern const struct xmpp_feature feature_disco_info, feature_disco_items, feature_ping, feature_version;
 extern const struct xmpp_feature feature_last, feature_time, feature_pubsub, feature_pubsub_owner;
-extern const struct xmpp_feature feature_command, feature_vcard, feature_mam, feature_mam_metadata;
+extern const struct xmpp_feature feature_command, feature_vcard, feature_avatar;
+extern const struct xmpp_feature feature_mam, feature_mam_metadata;
 
 /* What disco#info says of an address (disco.c). Texts are static or of the service, or of the local part. */
 #define DISCO_FEATURES 96

@@ -25,7 +25,7 @@
 #define SUM 50
 #define SIZE 250
 
-/* 32 by 32 points, three colours: nothing, vessels, light. */
+/* PICTURE_SIDE by PICTURE_SIDE points, three colours: nothing, vessels, light. */
 static const char drawn[] =
 	"iVBORw0KGgoAAAANSUhEUgAAACAAAAAgAgMAAAAOFJJnAAAACVBMVEUAAAAbazro9emM6os9AAAAAXRSTlMAQObY"
 	"ZgAAAGlJREFUeNqVkLsNwCAMRKFgBPbJCClw4xEYid5IMCVniAxKqlz1ZJ0/Z+e2PNE1gaCnsEpB4QZEhTQtLGry"
@@ -79,7 +79,8 @@ static bool paint(size_t state, struct xylem_span drawing)
 	for (unsigned i = 0; i < n && i < 20; i++) {
 		snprintf(pictures[state].sha1 + 2 * i, 3, "%02x", hash[i]);
 	}
-	pictures[state].face = (struct picture){ "image/png", pictures[state].base64, pictures[state].sha1 };
+	pictures[state].face = (struct picture){ "image/png", pictures[state].base64, pictures[state].sha1,
+		drawing.n };
 	return true;
 }
 

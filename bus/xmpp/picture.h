@@ -4,11 +4,14 @@
 
 #include <xmpp/presence.h>
 
+#define PICTURE_SIDE 32U /* points, both ways */
+
 /* What clients show beside the bus and its parts: vessels in a stem, in the colour of the state. */
 struct picture {
 	const char *type;   /* image/png */
 	const char *base64; /* RFC 4648, 4 */
 	const char *sha1;   /* of the bytes, hexadecimal: its name in presence (XEP-0153) */
+	size_t bytes;
 };
 /* Static; NULL without memory. Any thread. */
 const struct picture *picture_of(enum presence_show show);

@@ -257,6 +257,9 @@ static const struct pubsub_operation *find_operation(
 static void answer(const struct xmpp_request *request)
 {
 	const struct xml_node *child = xml_child(request->payload, NULL, NULL);
+	if (avatar_take(request, child)) {
+		return;
+	}
 	if (service_topics(request->service) == NULL) {
 		request_refuse_code(request, -XYLEM_E_UNSUPPORTED, NULL);
 		return;

@@ -157,6 +157,11 @@ void atom_write(struct xylem_buffer *out, const struct xylem_message *message);
 /* Is a topic of this type one of Atom entries? */
 bool atom_type(const char *type);
 
+/* --- The picture (avatar.c) ------------------------------------------------ */
+
+/* Retrieving from the nodes of XEP-0084, which every address of the bus has. False: it is something else. */
+bool avatar_take(const struct xmpp_request *request, const struct xml_node *operation);
+
 /* --- Beside IQs of PubSub -------------------------------------------------- */
 
 /* The command get-pending (pubsub_pending.c); whoever owns a topic may. */

@@ -59,6 +59,7 @@ static const struct xmpp_feature *const features[] = {
 	&feature_pubsub_owner,
 	&feature_command,
 	&feature_vcard,
+	&feature_avatar, /* of parts and endpoints; the domain's PubSub is above */
 	&feature_mam,
 	&feature_mam_metadata,
 };

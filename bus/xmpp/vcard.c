@@ -2,7 +2,7 @@
 /*
  * vcard-temp (XEP-0054) of the domain and of the parts: a name, a sentence and
  * a picture, which is what clients show of a contact (XEP-0153 names it in
- * presence).
+ * presence; avatar.c has it for those who look in PubSub).
  */
 #include <xmpp/picture.h>
 #include <xmpp/presence_body.h>

@@ -185,11 +185,11 @@ routes:
             while len(self.journaled()) == before:
                 await asyncio.sleep(0.02)
 
-    async def test_07_keys_and_pictures_that_are_asked_for(self):
-        """OMEMO's devices and PEP's pictures: an error, so that clients go on in the clear."""
+    async def test_07_keys_and_names_that_are_asked_for(self):
+        """OMEMO's devices and PEP's names: an error, so that clients go on in the clear."""
         for to, client in ((BOT, self.alice), (PART, self.ops), (BUS, self.ops)):
             for node in ("eu.siacs.conversations.axolotl.devicelist", "urn:xmpp:omemo:2:devices",
-                         "urn:xmpp:avatar:metadata", "http://jabber.org/protocol/nick"):
+                         "http://jabber.org/protocol/nick"):
                 answer = await client.iq("get", to, "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
                                                     f"<items node='{node}' max_items='1'/></pubsub>")
                 self.assertIn(condition(answer), ("cancel/service-unavailable", "cancel/item-not-found"), f"{node} of {to}")

@@ -7,6 +7,7 @@ kills.
 import base64
 import hashlib
 import pathlib
+import struct
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from tests.xmpp import stage  # noqa: E402
 from tests.xmpp.client import CLIENT, Client, condition  # noqa: E402
 
 BUS = stage.BUS
+PUBSUB = "http://jabber.org/protocol/pubsub"
 
 
 def shows(address, show=None, words=None):
@@ -187,6 +189,9 @@ routes:
         well = await self.picture(await self.ops.presence(shows(address, "")), address)
         self.assertEqual(len({paused, bus, well}), 3)
         for other in (paused, bus):
+            # Whoever read the name before the state changed still gets what it names.
+            name = hashlib.sha1(other).hexdigest()
+            self.assertEqual(base64.b64decode((await self.avatar(address, "data", name))[name].text), other)
             self.assertEqual([a[:4] for a, b in zip(chunks(other), chunks(well)) if a != b], [b"PLTE"])
 
     async def picture(self, presence, address):
@@ -195,7 +200,39 @@ routes:
         picture = base64.b64decode(card.findtext("{vcard-temp}PHOTO/{vcard-temp}BINVAL"))
         self.assertEqual(presence.find("{vcard-temp:x:update}x/{vcard-temp:x:update}photo").text,
                          hashlib.sha1(picture).hexdigest())
+        await self.same_avatar(address, picture)
         return picture
+
+    async def avatar(self, address, node, *ids, by=None):
+        """The items of a node of XEP-0084."""
+        wanted = "".join(f"<item id='{i}'/>" for i in ids)
+        answer = await (by or self.ops).iq("get", address, f"<pubsub xmlns='{PUBSUB}'><items node='urn:xmpp:avatar:{node}'>{wanted}</items></pubsub>")
+        self.assertEqual(answer.get("type"), "result")
+        return {item.get("id"): item[0] for item in answer.iter(f"{{{PUBSUB}}}item")}
+
+    async def same_avatar(self, address, picture):
+        """Where clients look that have no use for cards: the same, under the hash of presence."""
+        name = hashlib.sha1(picture).hexdigest()
+        (current, metadata), = (await self.avatar(address, "metadata")).items()
+        info = metadata.find("{urn:xmpp:avatar:metadata}info").attrib
+        self.assertEqual((current, info), (name, {"id": name, "bytes": str(len(picture)), "type": "image/png", "width": "32", "height": "32"}))
+        self.assertEqual(struct.unpack(">II", picture[16:24]), (32, 32))
+        self.assertEqual({i: base64.b64decode(data.text) for i, data in (await self.avatar(address, "data", name, "no-such")).items()},
+                         {name: picture})
+
+    async def test_18_avatars_are_retrieved_and_no_more(self):
+        """The nodes of XEP-0084 at a part, an endpoint and the domain; whoever may not see the address gets none."""
+        for address in (f"route.desk@{BUS}", f"desk@{BUS}", BUS):
+            self.assertEqual(len(await self.avatar(address, "metadata", by=self.alice)), 1, address)
+            self.assertEqual(await self.avatar(address, "data", "no-such", by=self.alice), {}, address)
+        part = f"route.desk@{BUS}"
+        ask = f"<pubsub xmlns='{PUBSUB}'><items node='urn:xmpp:avatar:data'/></pubsub>"
+        for address, expected in ((part, "cancel/service-unavailable"), (BUS, "auth/forbidden")):
+            self.assertEqual(condition(await self.mallory.iq("get", address, ask)), expected)
+        for kind, payload in (("set", "<publish node='urn:xmpp:avatar:data'><item id='x'><data xmlns='urn:xmpp:avatar:data'/></item></publish>"),
+                              ("get", "<items node='urn:xmpp:other'/>"), ("get", "<subscriptions/>"), ("get", "")):
+            answer = await self.ops.iq(kind, part, f"<pubsub xmlns='{PUBSUB}'>{payload}</pubsub>")
+            self.assertEqual(condition(answer), "cancel/service-unavailable", payload)
 
     # --- Changes of the configuration ----------------------------------------------------
 
