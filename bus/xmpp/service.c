@@ -274,6 +274,9 @@ static void take_message(struct xmpp_request *request, int violation)
 	if (offer_conversation(request) || xylem_span_is(type, "error") || xylem_span_is(type, "groupchat")) {
 		return;
 	}
+	if (request->entitled && violation == 0 && call_take(request)) {
+		return;
+	}
 	if (endpoint && request->entitled &&
 		endpoints_take(request->service->endpoints, request->local, request->iq, violation)) {
 		return;

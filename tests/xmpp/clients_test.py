@@ -30,8 +30,6 @@ SILENT = {
                            "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:reactions:0'><body/></fallback>",
     "retraction": "<retract xmlns='urn:xmpp:message-retract:1' id='x'/><body>/me took a message back</body>"
                   "<fallback xmlns='urn:xmpp:fallback:0' for='urn:xmpp:message-retract:1'/>",
-    "call": "<propose xmlns='urn:xmpp:jingle-message:0' id='x'>"
-            "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose><store xmlns='urn:xmpp:hints'/>",
     "call taken back": "<retract xmlns='urn:xmpp:jingle-message:0' id='x'/>",
     "attention": "<attention xmlns='urn:xmpp:attention:0'/>",
 }
@@ -193,6 +191,30 @@ routes:
                 answer = await client.iq("get", to, "<pubsub xmlns='http://jabber.org/protocol/pubsub'>"
                                                     f"<items node='{node}' max_items='1'/></pubsub>")
                 self.assertIn(condition(answer), ("cancel/service-unavailable", "cancel/item-not-found"), f"{node} of {to}")
+
+    async def test_08_calls_do_not_ring_for_ever(self):
+        """An offer is rejected at once, by the address that was called; a stranger hears nothing."""
+        offers = (("propose xmlns='urn:xmpp:jingle-message:0' id='c-&lt;1&gt;'", "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>",
+                   "urn:xmpp:jingle-message:0", "c-<1>"),
+                  ("invite xmlns='urn:xmpp:call-invites:0'", "<jingle sid='s' jid='alice@example.com/x'/>", "urn:xmpp:call-invites:0", "the-message"))
+        before = len(self.journaled())
+        for to, client in ((BOT, self.alice), (PART, self.ops), (BUS, self.ops)):
+            await self.nothing_came(client, to)
+            client.received.clear()
+            for offer, inside, namespace, name in offers:
+                # Words for clients that know less stand beside some; they are neither data nor a command.
+                for beside in ("", "<body>status</body>"):
+                    self.send(client, to, f"<{offer}>{inside}</{offer.split()[0]}>{beside}<store xmlns='urn:xmpp:hints'/>",
+                              identifier="the-message")
+                    answer = await client.message(lambda m: m.find(f"{{{namespace}}}reject") is not None)
+                    self.assertEqual((answer.get("from").split("/")[0], answer.get("type"), body(answer)), (to, "chat", None))
+                    self.assertEqual(answer.find(f"{{{namespace}}}reject").get("id"), name)
+                    self.assertEqual([m for m in await self.nothing_came(client, to)], [], to)
+            if client is self.ops:
+                session = ("<jingle xmlns='urn:xmpp:jingle:1' action='session-initiate' sid='1'><content creator='initiator' name='a'/>"
+                           "</jingle>")
+                self.assertEqual(condition(await client.iq("set", to, session)), "cancel/service-unavailable")
+        self.assertEqual(len(self.journaled()), before)
 
 
 if __name__ == "__main__":
