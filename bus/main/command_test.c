@@ -22,17 +22,21 @@ struct testing {
 	struct xylem_buffer junit;
 };
 
-static void problems_print(struct testing *testing, struct config_report *report, int error)
+static void problems_print(struct testing *testing, const char *path, struct config_report *report, int error)
 {
+	XYLEM_BUFFER_SCOPED text = { 0 };
 	for (size_t i = 0; i < report->n; i++) {
 		const struct config_problem *problem = &report->problems[i];
 		if (!problem->warning) {
-			fprintf(stderr, "%s:%d:%d: %s\n", problem->place.file, problem->place.line,
+			xylem_buffer_format(&text, "%s:%d:%d: %s\n", problem->place.file, problem->place.line,
 				problem->place.column, problem->text);
-			if (problem->excerpt) {
-				fprintf(stderr, "%s\n", problem->excerpt);
-			}
+			xylem_buffer_format(&text, "%s%s", problem->excerpt ? problem->excerpt : "",
+				problem->excerpt ? "\n" : "");
 		}
+	}
+	fwrite(text.n ? text.bytes : "", 1, text.n, stderr);
+	if (error) {
+		route_test_junit_broken(&testing->junit, path, xylem_buffer_borrow(&text));
 	}
 	testing->broken |= error != 0;
 	config_report_finish(report);
@@ -41,7 +45,11 @@ static void problems_print(struct testing *testing, struct config_report *report
 
 static void result_print(const struct route_test *test, bool passed, const struct xylem_buffer *text)
 {
-	printf("%-5s %s:%d: %s\n", passed ? "ok" : "FAIL", test->place.file, test->place.line, test->name);
+	printf("%-5s %s:%d: ", passed ? "ok" : "FAIL", test->place.file, test->place.line);
+	for (const char *c = test->name; *c; c++) {
+		putchar((unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c);
+	}
+	putchar('\n');
 	fwrite(text->n ? text->bytes : "", 1, text->n, stdout);
 }
 
@@ -74,23 +82,53 @@ static void tests_run(
 	free(results);
 }
 
+/* --- The environment of one file ------------------------------------------------ */
+
+/* Sets the variables; what they were before goes to `before` (NULL: not set). */
+static void environment_set(const struct xylem_pairs *variables, char **before)
+{
+	for (size_t i = 0; i < variables->n; i++) {
+		const char *value = getenv(variables->items[i].name);
+		before[i] = value ? strdup(value) : NULL;
+		setenv(variables->items[i].name, variables->items[i].value, 1);
+	}
+}
+
+static void environment_restore(const struct xylem_pairs *variables, char **before)
+{
+	for (size_t i = variables->n; i-- > 0;) {
+		if (before[i]) {
+			setenv(variables->items[i].name, before[i], 1);
+		} else {
+			unsetenv(variables->items[i].name);
+		}
+		free(before[i]);
+	}
+}
+
+/* --- Files and folders ------------------------------------------------------------ */
+
 static void file_run(struct testing *testing, const char *path)
 {
 	struct route_test_file file;
 	struct config_report report = { 0 };
 	struct config *config = NULL;
 	int error = route_test_file_init(&file, path, &report);
-	problems_print(testing, &report, error);
-	for (size_t i = 0; !error && i < file.environment.n; i++) {
-		setenv(file.environment.items[i].name, file.environment.items[i].value, 1);
-	}
-	if (!error) {
+	char **before = error ? NULL : calloc(file.environment.n + 1, sizeof(*before));
+	problems_print(testing, path, &report, error);
+	testing->broken |= !before;
+	if (before) {
+		environment_set(&file.environment, before);
 		error = config_load_routes(&config, file.config, &report);
-		problems_print(testing, &report, error);
+		problems_print(testing, path, &report, error);
 	}
-	if (!error) {
+	if (before && !error) {
 		tests_run(testing, &file, config_view(config));
 	}
+	if (before) {
+		environment_restore(&file.environment, before);
+	}
+	free(before);
 	config_unref(config);
 	route_test_file_finish(&file);
 }
@@ -148,7 +186,8 @@ static int usage(void)
 static int end(struct testing *testing, const char *junit)
 {
 	if (testing->passed + testing->failed == 0 && !testing->broken) {
-		fputs("xylemd test: there is no test\n", stderr);
+		fprintf(stderr, "xylemd test: there is no test%s%s%s\n", testing->only ? " with \"" : "",
+			testing->only ? testing->only : "", testing->only ? "\" in its name" : "");
 		testing->broken = true;
 	}
 	printf("%zu passed, %zu failed\n", testing->passed, testing->failed);

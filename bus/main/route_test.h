@@ -69,5 +69,7 @@ struct route_test_result {
 /* A `<testsuite>`; `name`: the file. */
 void route_test_junit_write(
 	struct xylem_buffer *out, const char *name, const struct route_test_result *results, size_t n);
+/* The same for a file whose tests could not be run: one error. */
+void route_test_junit_broken(struct xylem_buffer *out, const char *name, struct xylem_span why);
 
 #endif

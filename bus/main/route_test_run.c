@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include <base/clock.h>
+#include <config/nearest.h>
 #include <json/difference.h>
 #include <main/route_test.h>
 #include <route/alone.h>
@@ -92,12 +93,23 @@ static bool event_make(struct run *run)
 
 /* --- The run --------------------------------------------------------------------------- */
 
+static void route_missing(struct run *run, const struct config_view *view)
+{
+	struct nearest nearest;
+	char hint[NEAREST_HINT_SIZE];
+	nearest_init(&nearest, run->test->route);
+	for (size_t i = 0; i < view->route_count; i++) {
+		nearest_offer(&nearest, view->routes[i].name);
+	}
+	complain(run, "there is no route `%.64s`%s", run->test->route, nearest_hint(&nearest, hint));
+}
+
 static bool plan_make(struct run *run, const struct config_view *view)
 {
 	const struct config_route *route = config_find_route(view, run->test->route);
 	size_t step = (size_t)run->test->step;
 	if (!route) {
-		complain(run, "there is no route `%.64s`", run->test->route);
+		route_missing(run, view);
 		return false;
 	}
 	run->plan = *route;
@@ -277,6 +289,17 @@ static void delivery_check(struct run *run)
 	}
 }
 
+static void sources_describe(struct run *run)
+{
+	XYLEM_BUFFER_SCOPED names = { 0 };
+	for (size_t i = 0; i < run->plan.from.n; i++) {
+		xylem_buffer_format(&names, "%s`%s`", i ? ", " : "", run->plan.from.items[i]);
+	}
+	complain(run, "the event is from `%.*s`, the route takes from %.*s",
+		(int)(run->event.ingress.n > 64 ? 64 : run->event.ingress.n), run->event.ingress.at,
+		(int)(names.n > 200 ? 200 : names.n), names.n ? names.bytes : "");
+}
+
 static void evaluated_check(struct run *run)
 {
 	const char *wanted = outcome_wanted(run->test), *is = outcome_of(run);
@@ -284,6 +307,8 @@ static void evaluated_check(struct run *run)
 		complain(run, "expected %s, is %s", wanted, is);
 		if (run->evaluated.verdict == VERDICT_FAILED) {
 			failure_describe(run);
+		} else if (run->evaluated.verdict == VERDICT_NOT_MINE) {
+			sources_describe(run);
 		}
 	} else if (run->evaluated.verdict == VERDICT_FAILED) {
 		failure_check(run);

@@ -25,6 +25,9 @@ routes:
       - remove: [/data/secret]
       - validate: { schema: s.json }
     to: [erp]
+  raw:
+    from: [shop]
+    to: [erp]
   variable:
     from: [shop]
     steps: [ { set: { /data/v: "${VALUE}" } } ]
@@ -47,6 +50,8 @@ ROWS = [
     ("event: { type: other, data: { n: 1 } }\n    expect: filtered", 0, "ok"),
     ("event: { type: order, data: { n: 1 } }\n    expect: filtered", 1, "expected filtered, is delivered"),
     ("event: { type: order, from: erp, data: {} }\n    expect: not-taken", 0, "ok"),
+    ("event: { type: order, from: erp, data: {} }\n    expect: filtered", 1,
+     "is not-taken\n      the event is from `erp`, the route takes from `shop`, `topic:t`"),
     ("event: { type: order, from: 'topic:t', data: { n: 1 } }\n    expect: { outcome: delivered }", 0, "ok"),
     ("event: { type: order, data: { n: 11 } }\n    expect: { code: schema, step: 3, error: maximum 10 }", 0, "ok"),
     ("event: { type: order, data: { n: 11 } }\n    expect: { code: schema, step: 2 }", 1, "step 3 validate fails, schema: /n"),
@@ -72,7 +77,7 @@ ROWS = [
 def run(xylemd, folder, text, *arguments):
     path = folder / "x.test.yaml"
     path.write_text(text)
-    return subprocess.run([xylemd, "test", *arguments, path], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([xylemd, "test", *arguments, path], capture_output=True, text=True, errors="replace", timeout=60, check=False)
 
 
 def main():
@@ -86,9 +91,11 @@ def main():
         ("config: c.yaml\ntests: []\n", 2, "no list of 1 to"),
         ("config: gone.yaml\n" + variable % 1, 2, "gone.yaml"),
         ("config: c.yaml\ntests: [ { name: n, route: nowhere, expect: filtered } ]\n", 1, "there is no route `nowhere`"),
+        ("config: c.yaml\ntests: [ { name: n, route: plian, expect: filtered } ]\n", 1, "did you mean `plain`?"),
+        ("config: c.yaml\ntests: [ { name: \"two\\nlines\", route: plain, expect: filtered } ]\n", 0, ": two lines\n"),
         ("", 2, "the file is empty"),
     ]
-    print(f"1..{len(cases) + 1}")
+    print(f"1..{len(cases) + 4}")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "c.yaml").write_text(CONFIG)
@@ -101,20 +108,57 @@ def main():
             print(f"{'ok' if good else 'not ok'} {number} - {' '.join(text.split())[:100]}")
             if not good:
                 print(f"# expected {code} and {wanted!r}: {done.returncode}\n# {done.stdout}{done.stderr}".replace("\n", "\n# "))
-        failed += not junit(xylemd, folder, len(cases) + 1)
+        for number, check in enumerate((junit, junit_text, junit_broken, environments), len(cases) + 1):
+            fault = check(xylemd, folder)
+            failed += bool(fault)
+            print(f"{'not ok' if fault else 'ok'} {number} - {check.__name__}" + f"\n{fault}".replace("\n", "\n# ") * bool(fault))
     return failed > 0
 
 
-def junit(xylemd, folder, number):
+def suites(folder):
+    return list(xml.etree.ElementTree.parse(folder / "out.xml").getroot())
+
+
+def junit(xylemd, folder):
     row = "  - name: a <%s>\n    route: plain\n    event: { data: 1 }\n    step: 3\n    expect: { data: %d }\n"
     text = "config: c.yaml\ntests:\n" + row % ("good", 1) + row % ("bad", 2) + row % ("other", 1)
     done = run(xylemd, folder, text, "--junit", folder / "out.xml", "--only", "d>")
-    suite = xml.etree.ElementTree.parse(folder / "out.xml").getroot()[0]
+    suite = suites(folder)[0]
     cases = {case.get("name"): [failure.text for failure in case] for case in suite}
     good = (done.returncode == 1 and suite.get("tests") == "2" and suite.get("failures") == "1" and
             cases == {"a <good>": [], "a <bad>": ["      the value: expected 2, is 1\n"]})
-    print(f"{'ok' if good else 'not ok'} {number} - JUnit\n# {cases}")
-    return good
+    return "" if good else f"{done.returncode} {cases}"
+
+
+def junit_text(xylemd, folder):
+    """What XML cannot hold: control characters, two code points, bytes that are no UTF-8."""
+    (folder / "bytes").write_bytes(b"a\xff\xc3b")
+    text = ('config: c.yaml\ntests:\n  - name: "a \\u0001\\u001b\\ufffe\\t]]>&\\n\U0001d11e"\n    route: raw\n'
+            "    event: { datacontenttype: text/plain, data_file: bytes }\n    expect: { data_text: \"x\\u0002é\" }\n")
+    done = run(xylemd, folder, text, "--junit", folder / "out.xml")
+    case = suites(folder)[0][0]
+    good = done.returncode == 1 and case.get("name") == "a ???\t]]>&\n\U0001d11e" and "expected `x?é`, is `a" in case[0].text and "?b`" in case[0].text
+    return "" if good else f"{done.returncode} {case.get('name')!r} {case[0].text!r}"
+
+
+def junit_broken(xylemd, folder):
+    """A file that cannot be run is an error in the report, not a gap."""
+    done = run(xylemd, folder, "config: c.yaml\ntests: [ { nam: x } ]\n", "--junit", folder / "out.xml")
+    suite = suites(folder)[0]
+    good = (done.returncode == 2 and suite.get("errors") == "1" and suite[0][0].tag == "error" and
+            "did you mean `name`?" in suite[0][0].text)
+    return "" if good else f"{done.returncode} {xml.etree.ElementTree.tostring(suite)}"
+
+
+def environments(xylemd, folder):
+    """What one file sets, the next does not see."""
+    both = folder / "both"
+    both.mkdir()
+    test = "tests: [ { name: v, route: variable, event: { data: {} }, expect: { data: { v: %s } } } ]\n"
+    (both / "a.test.yaml").write_text("config: ../c.yaml\nenvironment: { VALUE: w }\n" + test % "w")
+    (both / "b.test.yaml").write_text("config: ../c.yaml\n" + test % "'${VALUE}'")
+    done = subprocess.run([xylemd, "test", both], capture_output=True, text=True, timeout=60, check=False)
+    return "" if done.returncode == 0 and "2 passed" in done.stdout else done.stdout + done.stderr
 
 
 if __name__ == "__main__":
