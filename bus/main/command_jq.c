@@ -71,6 +71,20 @@ static int string_put(struct running *running, struct xylem_span bytes, struct x
 	return 0;
 }
 
+static int value_put(struct running *running, struct jq_value value, struct xylem_reason *reason)
+{
+	const struct jq_arguments *arguments = running->arguments;
+	if (!arguments->colored) {
+		return jq_result_write(running->machine, value, &arguments->form, &running->out, reason);
+	}
+	XYLEM_BUFFER_SCOPED json = { 0 };
+	int error = jq_result_write(running->machine, value, &arguments->form, &json, reason);
+	if (!error) {
+		jq_color_write(&arguments->colors, xylem_buffer_borrow(&json), &running->out);
+	}
+	return error;
+}
+
 static int result_put(void *context, struct jq_machine *machine, struct jq_value value)
 {
 	struct running *running = context;
@@ -84,7 +98,7 @@ static int result_put(void *context, struct jq_machine *machine, struct jq_value
 	if (arguments->raw_output && jq_is_string(value) && !arguments->form.ascii) {
 		error = string_put(running, jq_string_bytes(machine, value), &reason);
 	} else {
-		error = jq_result_write(machine, value, &arguments->form, &running->out, &reason);
+		error = value_put(running, value, &reason);
 	}
 	if (error) {
 		out_flush(running);

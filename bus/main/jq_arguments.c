@@ -39,6 +39,7 @@ static const struct option options[] = {
 	{ "args", no_argument, NULL, OPTION_ARGS },
 	{ "ascii-output", no_argument, NULL, 'a' },
 	{ "binary", no_argument, NULL, 'b' },
+	{ "color-output", no_argument, NULL, 'C' },
 	{ "compact-output", no_argument, NULL, 'c' },
 	{ "exit-status", no_argument, NULL, 'e' },
 	{ "from-file", no_argument, NULL, 'f' },
@@ -74,6 +75,7 @@ static const char help[] =
 	"  --stream  events [PATH, LEAF], [PATH] instead of whole texts, for what is larger than memory\n"
 	"  -r  strings without quotes                      -j  the same, without newlines\n"
 	"  -c  one line each     --tab, --indent N         -S  members sorted     -a  ASCII only\n"
+	"  -C  colours, also to a file or pipe; -M  none (JQ_COLORS, NO_COLOR: as in jq)\n"
 	"  -e  exit code by the last result: 1 for null and false, 4 for none\n"
 	"  --arg NAME TEXT  --argjson NAME JSON  --slurpfile NAME FILE  --rawfile NAME FILE\n"
 	"  --args, --jsonargs     what follows is $ARGS.positional\n"
@@ -89,7 +91,7 @@ struct line {
 	char **argv;
 	struct xylem_buffer named, positional; /* JSON, of $ARGS */
 	enum { POSITIONAL_FILES, POSITIONAL_TEXT, POSITIONAL_JSON } positionals;
-	bool from_file, raw, stream;
+	bool from_file, raw, stream, colored, plain;
 	int code;
 };
 
@@ -318,9 +320,14 @@ static void option_take(struct line *line, int option)
 	case 'L':
 		folder_take(line, optarg);
 		break;
+	case 'C':
+		line->colored = true;
+		break;
 	case 'M':
+		line->plain = true;
+		break;
 	case 'b':
-		break; /* there are no colours, and no other newlines */
+		break; /* there are no other newlines */
 	case 'V':
 		puts("jq-1.7.1 (the language, by xylemd)");
 		line->code = -1;
@@ -385,6 +392,18 @@ static const struct jq_limits limits_none = {
 	.time_us = INT64_MAX / 4,
 };
 
+/* At a terminal, unless NO_COLOR or -M forbids it. */
+static void colors_settle(struct line *line)
+{
+	struct jq_arguments *arguments = line->arguments;
+	const char *no_color = getenv("NO_COLOR");
+	bool usual = isatty(STDOUT_FILENO) && !(no_color && *no_color);
+	arguments->colored = (usual || line->colored) && !line->plain;
+	if (!jq_colors_init(&arguments->colors, getenv("JQ_COLORS"))) {
+		fputs("xylemd jq: $JQ_COLORS is not understood\n", stderr);
+	}
+}
+
 /* $ARGS, and the limits. */
 static void rest_settle(struct line *line)
 {
@@ -411,7 +430,7 @@ static int option_next(const struct line *line)
 		optarg = line->argv[optind++];
 		return 1;
 	}
-	return getopt_long(line->argc, line->argv, "-abcefhjL:MnRrsSV", options, NULL);
+	return getopt_long(line->argc, line->argv, "-abCcefhjL:MnRrsSV", options, NULL);
 }
 
 int jq_arguments_init(struct jq_arguments *arguments, int argc, char **argv)
@@ -436,6 +455,7 @@ int jq_arguments_init(struct jq_arguments *arguments, int argc, char **argv)
 	}
 	if (!line.code) {
 		rest_settle(&line);
+		colors_settle(&line);
 	}
 	xylem_buffer_finish(&line.named);
 	xylem_buffer_finish(&line.positional);

@@ -3,6 +3,7 @@
 #define MAIN_JQ_ARGUMENTS_H
 
 #include <jq/jq.h>
+#include <main/jq_color.h>
 #include <main/jq_input.h>
 #include <xylem/arena.h>
 
@@ -14,6 +15,8 @@ struct jq_arguments {
 	size_t file_count;
 	enum jq_input_kind kind;
 	bool null_input, raw_output, joined, zero, sequence, exit_status, unbuffered, step, unlimited;
+	bool colored;
+	struct jq_colors colors;
 	struct jq_form form;
 	struct jq_limits limits;
 	struct jq_argument *variables; /* $NAME, and $ARGS last */

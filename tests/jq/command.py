@@ -146,6 +146,28 @@ def blocks_differ(xylemd, folder):
     return None if done.stdout == f"6002\n{sum(range(6000))}\n" else done.stdout + done.stderr
 
 
+def colors_differ(xylemd, folder):
+    """The bytes of jq 1.7.1, where they are asked for."""
+    esc = {"n": "\x1b[0;90m", "w": "\x1b[0;39m", "s": "\x1b[0;32m", "c": "\x1b[1;39m", "k": "\x1b[1;34m", "0": "\x1b[0m"}
+    value = '[{"a":true,"b":"x"},-1.5,null,[],{}]'
+    usual = ("{c}[{c}{{{0}{k}\"a\"{0}{c}:{0}{w}true{0}{c},{0}{k}\"b\"{0}{c}:{0}{s}\"x\"{0}{c}{c}}}{0}{c},{w}-1.5{0}{c},{n}null{0}{c},"
+             "{c}[]{0}{c},{c}{{}}{0}{c}{c}]{0}\n").format(*[esc["0"]], **esc)
+    indented = "{c}{{\n  {0}{k}\"a\"{0}{c}: {0}{c}[\n    {w}1{0}{c},\n    {w}2{0}{c}\n  {c}]{0}{c}\n{c}}}{0}\n".format(*[esc["0"]], **esc)
+    rows = [(["-Cc", "."], value, {}, usual, ""), (["-C", "."], '{"a":[1,2]}', {}, indented, ""),
+            (["-CMc", "."], value, {}, value + "\n", ""), (["-c", "."], value, {}, value + "\n", ""),
+            (["-Cr", ".[]"], '["a\\n"]', {}, "a\n\n", ""), (["-C", "."], "null", {"NO_COLOR": "1"}, esc["n"] + "null" + esc["0"] + "\n", ""),
+            (["-C", "."], "[null]", {"JQ_COLORS": "4;31::::: 1"}, None, "JQ_COLORS"),
+            (["-Cc", "."], "null", {"JQ_COLORS": "4;31"}, "\x1b[4;31mnull\x1b[0m\n", ""),
+            (["-Cc", "."], '{"a":0}', {"JQ_COLORS": "1:2:3:4:5:6:7:8"},
+             '\x1b[7m{\x1b[0m\x1b[8m"a"\x1b[0m\x1b[7m:\x1b[0m\x1b[4m0\x1b[0m\x1b[7m\x1b[7m}\x1b[0m\n', "")]
+    for arguments, given, environment, wanted, said in rows:
+        done = subprocess.run([xylemd, "jq", *arguments], input=given, capture_output=True, text=True, timeout=60, check=False,
+                              env={**os.environ, **environment})
+        if done.returncode or (wanted is not None and done.stdout != wanted) or said not in done.stderr or (done.stderr and not said):
+            return f"{arguments} {environment}: {done.returncode} {done.stdout!r} {done.stderr!r}"
+    return None
+
+
 def streams_differ(xylemd, folder):
     """Events of a file of many blocks, with strings larger than one, against those that the language makes."""
     path = folder / "stream.json"
@@ -168,7 +190,7 @@ def run(command, arguments, given, folder):
 def main():
     xylemd, jq = sys.argv[1], shutil.which("jq")
     failed = 0
-    print(f"1..{len(ROWS) + 2}")
+    print(f"1..{len(ROWS) + 3}")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "file.json").write_text('1\n{"a":2}\n')
@@ -196,7 +218,7 @@ def main():
             for fault in faults:
                 print("# " + fault.replace("\n", "\n# "))
         for number, (title, differ) in enumerate(
-                (("documents across blocks", blocks_differ), ("events across blocks", streams_differ)), len(ROWS) + 1):
+                (("documents across blocks", blocks_differ), ("events across blocks", streams_differ), ("colours", colors_differ)), len(ROWS) + 1):
             fault = differ(xylemd, folder)
             failed += fault is not None
             print(f"{'not ok' if fault else 'ok'} {number} - {title}\n# {fault or 'all there'}")
