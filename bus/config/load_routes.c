@@ -51,6 +51,12 @@ static void dangling(struct route_work *work, struct config_place place, const c
 		nearest_offer(&nearest, topic ? topic : "");
 	}
 	bool topic = strncmp(name, "topic:", 6) == 0;
+	struct xylem_reason reason;
+	if (topic && text_topic_name(name + 6, &reason) != 0) {
+		report_error(work->loading->report, place, "`%s` of %s names `%.80s`, but `%.64s` %s", where,
+			work->subject, name, name + 6, reason.text);
+		return;
+	}
 	report_error(work->loading->report, place, "`%s` of %s names the %s `%.64s`, which is not defined%s",
 		where, work->subject, topic ? "topic" : "connector", topic ? name + 6 : name,
 		nearest.name ? nearest_hint(&nearest, hint)

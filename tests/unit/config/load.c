@@ -220,16 +220,20 @@ static void topics_that_only_routes_name(void **state)
 		const char *name;
 		bool implied;
 	} rows[] = { { "also.there", true }, { "behind", true }, { "made/by-client", true },
-		{ "orders", false } };
+		{ "nobody-home", true }, { "nobody-there", true }, { "orders", false } };
 	sandbox_write("xylem.yaml", 0644,
 		"bus: { name: acme, data: ./d }\n"
+		"xmpp: { server: \"127.0.0.1:5347\", domain: bus.example.com, secret: { env: PATH } }\n"
 		"connectors:\n  p: { http: { url: http://p/ } }\n  q: { webhook: { path: /, key: /k } }\n"
+		"  x: { xmpp: {} }\n"
 		"topics: { orders: { publish: [a@b.c] } }\n"
 		"routes:\n"
 		"  a: { from: [q, \"topic:made/by-client\"], to: [topic:orders, { topic:behind: { window: 9 "
 		"} }, p] "
 		"}\n"
-		"  b: { from: [topic:behind, topic:orders], to: [topic:also.there] }\n");
+		"  b: { from: [topic:behind, topic:orders], to: [topic:also.there] }\n"
+		"  c: { from: [q], to: [{ x: { otherwise: topic:nobody-home } }] }\n"
+		"  d: { from: [q], deliver: { otherwise: topic:nobody-there }, to: [x] }\n");
 	struct config *config = load("xylem.yaml");
 	const struct config_view *view = config_view(config);
 	assert_int_equal(view->topic_count, sizeof(rows) / sizeof(rows[0]));
@@ -238,6 +242,8 @@ static void topics_that_only_routes_name(void **state)
 		assert_int_equal(view->topics[i].implied, rows[i].implied);
 	}
 	assert_ptr_equal(view->routes[0].lanes[1].topic, config_find_topic(view, "behind"));
+	assert_ptr_equal(view->routes[2].lanes[0].otherwise_topic, config_find_topic(view, "nobody-home"));
+	assert_ptr_equal(view->routes[3].lanes[0].otherwise_topic, config_find_topic(view, "nobody-there"));
 	config_unref(config);
 }
 
