@@ -25,13 +25,13 @@ static const char *const pubsub_features[] = { NS_PUBSUB, NS_RSM, NS_MAM, NS_MAM
 	NS_PUBSUB "#instant-nodes", NS_PUBSUB "#item-ids", NS_PUBSUB "#last-published",
 	NS_PUBSUB "#leased-subscription", NS_PUBSUB "#manage-subscriptions", NS_PUBSUB "#member-affiliation",
 	NS_PUBSUB "#meta-data", NS_PUBSUB "#modify-affiliations", NS_PUBSUB "#multi-items",
-	NS_PUBSUB "#multi-subscribe", NS_PUBSUB "#outcast-affiliation", NS_PUBSUB "#persistent-items",
-	NS_PUBSUB "#presence-notifications", NS_PUBSUB "#publish", NS_PUBSUB "#publish-node-full",
-	NS_PUBSUB "#publish-only-affiliation", NS_PUBSUB "#publish-options",
-	NS_PUBSUB "#publisher-affiliation", NS_PUBSUB "#purge-nodes", NS_PUBSUB "#retract-items",
-	NS_PUBSUB "#retrieve-affiliations", NS_PUBSUB "#retrieve-default", NS_PUBSUB "#retrieve-default-sub",
-	NS_PUBSUB "#retrieve-items", NS_PUBSUB "#retrieve-subscriptions", NS_PUBSUB "#rsm",
-	NS_PUBSUB "#subscribe", NS_PUBSUB "#subscription-notifications", NS_PUBSUB "#subscription-options" };
+	NS_PUBSUB "#outcast-affiliation", NS_PUBSUB "#persistent-items", NS_PUBSUB "#presence-notifications",
+	NS_PUBSUB "#publish", NS_PUBSUB "#publish-node-full", NS_PUBSUB "#publish-only-affiliation",
+	NS_PUBSUB "#publish-options", NS_PUBSUB "#publisher-affiliation", NS_PUBSUB "#purge-nodes",
+	NS_PUBSUB "#retract-items", NS_PUBSUB "#retrieve-affiliations", NS_PUBSUB "#retrieve-default",
+	NS_PUBSUB "#retrieve-default-sub", NS_PUBSUB "#retrieve-items", NS_PUBSUB "#retrieve-subscriptions",
+	NS_PUBSUB "#rsm", NS_PUBSUB "#subscribe", NS_PUBSUB "#subscription-notifications",
+	NS_PUBSUB "#subscription-options" };
 
 /* The archive is that of the items: a node that keeps none has none. */
 static const char *const node_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, NS_PUBSUB, NS_PUBSUB "#rsm",

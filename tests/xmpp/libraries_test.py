@@ -84,7 +84,7 @@ class LibrariesTest(stage.Case):
         async with client.connected():
             pubsub, disco = client.summon(aioxmpp.PubSubClient), client.summon(aioxmpp.DiscoClient)
             features = await pubsub.get_features(bus)
-            for feature in ("PUBLISH", "SUBSCRIBE", "CREATE_NODES", "RETRIEVE_ITEMS", "MULTI_SUBSCRIBE", "GET_PENDING"):
+            for feature in ("PUBLISH", "SUBSCRIBE", "CREATE_NODES", "RETRIEVE_ITEMS", "LAST_PUBLISHED", "GET_PENDING"):
                 self.assertIn(getattr(aioxmpp.pubsub.xso.Feature, feature), features)
             self.assertTrue((await pubsub.create(bus)))  # an instant node
             await pubsub.create(bus, "aio")
