@@ -5,7 +5,9 @@
 
 One route, webhook -> two HTTP sinks (one slow), a file, PostgreSQL, Kafka and a topic; a second that takes the topic
 to a third HTTP sink; a third that takes the orders of one customer in ten to XMPP: a topic with a subscriber, and chat
-messages to the same account, at a real server (one in ten, since server and account share the cores). Half of the kills come at random instants, half at a named step (XYLEM_CRASH).
+messages to the same account, at a real server (one in ten, since server and account share the cores); a fourth that has
+the orders of another one in ten for somebody who never comes online, so that each is sent on by `otherwise`: to a fourth
+HTTP sink, and to a topic that a fifth sink follows. Half of the kills come at random instants, half at a named step (XYLEM_CRASH).
 First with the page cache kept, then as power losses (XYLEM_IO=volatile). A kill counts when at least 100
 acknowledged messages were unsettled. In the end everything is delivered and `checker verify` compares.
 
@@ -39,9 +41,13 @@ from tests.peers.xmpp_account import Account               # noqa: E402
 # Steps and how often the bus passes them, about, until the kill is due: the N of XYLEM_CRASH is drawn from it.
 STEPS = {"append": 6000, "written": 300, "synced": 300, "evaluated": 12000, "sink-before": 400, "sink-after": 400,
          "catalogue-before": 100, "catalogue-after": 100}
+# This one comes seconds after a start, when the bus knows that nobody is there: not drawn, but every tenth kill.
+DIVERTED, DIVERTED_OF = "diverted", 40
 UNSETTLED = 100
 # The customers whose orders go to XMPP; `where` and the checker's view of the oracle say the same.
 WATCHED = re.compile(r"7$")
+ABSENT = re.compile(r"3$")
+DIVERTED_TO, TOLD = ["instead", "missed"], ["subscriber", "chat"]
 ORDER = re.compile(r'\{"id":"[^"]*","customer":"[^"]*","seq":\d+,"pad":"[^"]*"\}')
 ENDED_BY_KILL = -signal.SIGKILL
 
@@ -91,7 +97,7 @@ class Stage:
 
     def _control(self, slow):
         path = self.folder / "control"
-        path.write_text("after inside\n" + ("slow delay 2\n" if slow else ""))
+        path.write_text("after inside\nmissed inside\n" + ("slow delay 2\n" if slow else ""))
         return path
 
     def _configure(self):
@@ -101,6 +107,10 @@ class Stage:
             "fast": {"http": {"url": f"{http}/fast"}},
             "slow": {"http": {"url": f"{http}/slow", "connections": 6}},
             "after": {"http": {"url": f"{http}/after"}},
+            "instead": {"http": {"url": f"{http}/instead"}},
+            "missed": {"http": {"url": f"{http}/missed"}},
+            "away": {"xmpp": {"to": [f"nobody@{self.peers.xmpp.domain}"], "offline": "discard"}},
+            "gone": {"xmpp": {"to": [f"nobody@{self.peers.xmpp.domain}"], "offline": "discard"}},
             "archive": {"file": {"path": str(self.folder / "archive.ndjson"), "format": "ndjson"}}}
         to = ["fast", "slow", "archive"]
         if self.peers.postgres:
@@ -122,11 +132,14 @@ class Stage:
             "connectors": connectors,
             "xmpp": {"server": f"127.0.0.1:{self.peers.xmpp.component_port}", "domain": self.peers.xmpp.component,
                      "secret": {"env": "XYLEM_XMPP_SECRET"}, "allow": [self.account_of(self.peers.xmpp)]},
-            "topics": {"orders": {"title": "Orders"}, "watched": {"access": "open"}},
+            "topics": {"orders": {"title": "Orders"}, "watched": {"access": "open"}, "unseen": {}},
             "routes": {"orders": {"from": ["shop"], "to": [*to, "topic:orders"]},
                        "follow": {"from": ["topic:orders"], "to": ["after"]},
                        "watch": {"from": ["shop"], "where": '.data.customer | endswith("7")',
-                                 "to": ["topic:watched", "chat"]}}}, indent=1))
+                                 "to": ["topic:watched", "chat"]},
+                       "absent": {"from": ["shop"], "where": '.data.customer | endswith("3")',
+                                  "to": [{"away": {"otherwise": "instead"}}, {"gone": {"otherwise": "topic:unseen"}}]},
+                       "missed": {"from": ["topic:unseen"], "to": ["missed"]}}}, indent=1))
 
     @staticmethod
     def account_of(server):
@@ -197,9 +210,16 @@ class Stage:
                 raise PeerError(f"the bus acknowledges nothing\n{self.bus.tail()}")
             time.sleep(0.01)  # a status file gives no event
 
-    def kill_once(self, io):
+    def draw(self):
+        """A step and how often it is to be passed; None: an instant."""
+        if (self.kills + self.weak) % 10 == 3:
+            return DIVERTED, DIVERTED_OF
         step = self.random.choice([None, *STEPS]) if self.random.random() < 0.6 else None
-        crash = f"{step}:{self.random.randint(1, STEPS[step])}" if step else None
+        return step, STEPS.get(step)
+
+    def kill_once(self, io):
+        step, most = self.draw()
+        crash = f"{step}:{self.random.randint(1, most)}" if step else None
         up = self.start(io, crash)
         since, before = time.monotonic(), self.status()["acknowledged"]
         if up:
@@ -209,7 +229,7 @@ class Stage:
                 time.sleep(self.random.uniform(0, 0.1))
             else:
                 try:
-                    self.bus.wait(6)
+                    self.bus.wait(20 if step == DIVERTED else 6)
                 except PeerError:
                     step = None  # the step was not passed as often: this instant is as good
         if self.bus.alive():
@@ -329,11 +349,13 @@ class Stage:
         """0 when every promise is kept; and what the checker said."""
         self.dump()
         with open(self.folder / "oracle", encoding="ascii") as oracle:
-            (self.folder / "oracle.watched").write_text(
-                "".join(line for line in oracle if WATCHED.search(line.split()[2])))
+            lines = list(oracle)
         status, text = self._verify("oracle", self.destinations)
-        watched, more = self._verify("oracle.watched", ["subscriber", "chat"])
-        return status or watched, text + more
+        for name, whose, destinations in (("oracle.watched", WATCHED, TOLD), ("oracle.absent", ABSENT, DIVERTED_TO)):
+            (self.folder / name).write_text("".join(line for line in lines if whose.search(line.split()[2])))
+            worse, more = self._verify(name, destinations)
+            status, text = status or worse, text + more
+        return status, text
 
     def _verify(self, oracle, destinations):
         arguments = [self.arguments.checker, "verify", "--oracle", self.folder / oracle, "--hospital", self.folder / "hospital",
@@ -370,7 +392,7 @@ def part_control(stage, kills):
     stage.start()
     stage.quiesce()
     status, text = stage.verify()
-    lost = sum(int(line.split()[6]) for line in text.splitlines() if line.split()[:1] and line.split()[0] in [*stage.destinations, "subscriber", "chat"])
+    lost = sum(int(line.split()[6]) for line in text.splitlines() if line.split()[:1] and line.split()[0] in [*stage.destinations, *TOLD, *DIVERTED_TO])
     print(f"# control: {lost} losses reported")
     assert status == 1 and lost > 0, "syncs were taken out and the checker saw no loss: the suite proves nothing"
 
