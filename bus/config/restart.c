@@ -15,6 +15,14 @@ static bool text_differs(const void *old, const void *now)
 	return a && b ? strcmp(a, b) != 0 : a != b;
 }
 
+/* A secret itself is in no generation, so that only here its change is seen. */
+static bool secret_differs(const void *old, const void *now)
+{
+	const struct xylem_secret *a = *(const struct xylem_secret *const *)old;
+	const struct xylem_secret *b = *(const struct xylem_secret *const *)now;
+	return a && b ? !xylem_span_equal(xylem_secret_borrow(a), xylem_secret_borrow(b)) : a != b;
+}
+
 static bool option_differs(const struct xylem_option *option, const void *old, const void *now)
 {
 	const char *a = (const char *)old + option->offset, *b = (const char *)now + option->offset;
@@ -34,6 +42,8 @@ static bool option_differs(const struct xylem_option *option, const void *old, c
 	case XYLEM_OPTION_JID:
 	case XYLEM_OPTION_PATH:
 		return text_differs(a, b);
+	case XYLEM_OPTION_SECRET:
+		return secret_differs(a, b);
 	default:
 		return false; /* no section has a fixed option of the other types */
 	}

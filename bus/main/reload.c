@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include <base/logging.h>
+#include <config/report.h>
 #include <main/bus_body.h>
 #include <xylem/log.h>
 
@@ -37,20 +38,6 @@ static const char *fixed_changed(const struct config_view *now, const struct con
 		return "xmpp.server or xmpp.domain";
 	}
 	return NULL;
-}
-
-static int report_add(struct config_report *report, const char *path, const char *text)
-{
-	struct config_problem *problems = realloc(report->problems, (report->n + 1) * sizeof(*problems));
-	if (!problems) {
-		return -XYLEM_E_MEMORY;
-	}
-	report->problems = problems;
-	struct config_problem *problem = &problems[report->n++];
-	*problem = (struct config_problem){ .place = { path, 1, 1 } };
-	snprintf(problem->text, sizeof(problem->text), "%s", text);
-	report->errors++;
-	return 0;
 }
 
 static void stop_changed(const struct instances *before, const struct instances *after)
@@ -115,7 +102,9 @@ static int reload(struct bus *bus, struct config_report *report)
 		return error;
 	}
 	struct xylem_reason reason = { "" };
+	const struct config_place place = { bus->path, 1, 1 };
 	const char *fixed = fixed_changed(config_view(bus->config), config_view(config));
+	config_restart_check(config_view(bus->config), config_view(config), place, report);
 	if (fixed) {
 		xylem_reason_set(&reason, "%s cannot change while the bus runs: restart it", fixed);
 		error = -XYLEM_E_CONFLICT;
@@ -123,7 +112,8 @@ static int reload(struct bus *bus, struct config_report *report)
 		error = swap(bus, config, &reason);
 	}
 	if (error) {
-		report_add(report, bus->path, reason.text[0] ? reason.text : xylem_error_row(error)->text);
+		report_error(
+			report, place, "%s", reason.text[0] ? reason.text : xylem_error_row(error)->text);
 	}
 	config_unref(config);
 	return error;

@@ -9,8 +9,11 @@ static int refused(
 	int error, const struct config_report *report, json_t **ret_result, struct xylem_reason *reason)
 {
 	*ret_result = view_report(report);
-	if (report->n) {
-		const struct config_problem *first = &report->problems[0];
+	const struct config_problem *first = report->problems, *end = first + report->n;
+	while (first < end && first->warning) {
+		first++;
+	}
+	if (first < end) {
 		xylem_reason_set(reason,
 			"the configuration was not changed: %zu error%s, the first at %s:%d:%d: %s",
 			report->errors, report->errors == 1 ? "" : "s",

@@ -128,4 +128,33 @@ def connectors_changed():
             equal(bus.cases(), [], "cases")
 
 
+@case
+def needs_a_restart():
+    "what only a start reads is refused by name or said, each time, and the bus goes on"
+    with Sink() as sink:
+        bus = Bus({"in": {"webhook": {"path": "/in", "id": "/data/id", "key": "/data/id"}}, "out": {"http": {"url": sink.url}}},
+                  {"r": {"from": ["in"], "to": ["out"]}}, journal={"max": "256MiB"}, bus={"max_message": "64KiB"})
+        with bus:
+            had = bus.sections["journal"]
+            bus.sections["journal"] = {"max": "257MiB"}
+            bus.write()
+            for _ in range(2):
+                answer = bus.ask("POST", "/api/v1/config/reload", {})
+                say(f"journal.max: {answer}")
+                equal(answer.status, 409, "the journal's options")
+                assert "journal cannot change while the bus runs" in answer.body.decode(), answer.body
+            equal(bus.reload(), False, "taken")
+            bus.sections["journal"] = had
+            bus.sections["bus"]["max_message"] = "32KiB"
+            bus.sections["hospital"] = {"max": {"cases": 7}}
+            bus.write()
+            answer = bus.do("config/reload")
+            say(f"max_message, hospital.max.cases: {answer}")
+            equal([[word for word in ("max_message", "max.cases") if word in one["detail"]] for one in answer["warnings"]],
+                  [["max_message"], ["max.cases"]], "what is said")
+            equal(bus.reload(), True, "taken")
+            bus.post("/in", '{"id":"after"}')
+            sink.wait_ids(["after"])
+
+
 run()
