@@ -235,6 +235,7 @@ static int xmpp_start(struct bus *bus, struct xylem_reason *reason)
 	error = error ? error : xmpp_service_apply(bus->xmpp, view_of(bus));
 	error = error ? error : xmpp_service_start(bus->xmpp, reason);
 	if (!error) {
+		xmpp_service_review(bus->xmpp);
 		xmpp_service_make_current(bus->xmpp);
 	}
 	return error;

@@ -58,6 +58,13 @@ static void hold_new(struct bus *bus, const struct instances *before, const stru
 	}
 }
 
+/* Topics and people of a generation; the one before can be had again. */
+static int people_apply(struct bus *bus, const struct config_view *view)
+{
+	int error = topics_apply(bus->topics, view);
+	return error || !bus->xmpp ? error : xmpp_service_apply(bus->xmpp, view);
+}
+
 /* Swaps to `config`, taking it over; on an error everything is as before. */
 static int swap(struct bus *bus, struct config *config, struct xylem_reason *reason)
 {
@@ -66,13 +73,15 @@ static int swap(struct bus *bus, struct config *config, struct xylem_reason *rea
 	if (error) {
 		return error;
 	}
-	error = topics_apply(bus->topics, config_view(config));
-	error = error || !bus->xmpp ? error : xmpp_service_apply(bus->xmpp, config_view(config));
+	error = people_apply(bus, config_view(config));
 	error = error ? error : bus_lanes_apply(bus, config, &instances, reason);
 	if (error) {
-		topics_apply(bus->topics, config_view(bus->config));
+		(void)people_apply(bus, config_view(bus->config));
 		instances_finish(&instances);
 		return error;
+	}
+	if (bus->xmpp) {
+		xmpp_service_review(bus->xmpp);
 	}
 	hold_new(bus, &before, &instances);
 	stop_changed(&before, &instances);

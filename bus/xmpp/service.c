@@ -373,11 +373,12 @@ static void on_changed(void *context, bool up, const char *why)
 
 int xmpp_service_apply(struct xmpp_service *service, const struct config_view *view)
 {
-	int error = access_apply(service->access, view);
-	if (error == 0) {
-		presence_review(service->presence);
-	}
-	return error;
+	return access_apply(service->access, view);
+}
+
+void xmpp_service_review(struct xmpp_service *service)
+{
+	presence_review(service->presence);
 }
 
 static int make_parts(

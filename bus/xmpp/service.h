@@ -37,9 +37,11 @@ struct xmpp_service *xmpp_service_free(struct xmpp_service *service);
 
 /*
  * Who may talk to the bus: `users:` and `xmpp.allow` of a generation, copied. Any
- * thread. -XYLEM_E_MEMORY changes nothing.
+ * thread. -XYLEM_E_MEMORY changes nothing. What contacts have of it ends only with
+ * xmpp_service_review(), which cannot be taken back.
  */
 int xmpp_service_apply(struct xmpp_service *service, const struct config_view *view);
+void xmpp_service_review(struct xmpp_service *service);
 
 /* The process's service, for connectors; set by main before connectors are opened. NULL: no `xmpp:`. */
 struct xmpp_service *xmpp_service_current(void);

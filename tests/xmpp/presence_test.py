@@ -7,6 +7,7 @@ kills.
 import base64
 import hashlib
 import pathlib
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.xmpp.client import CLIENT, Client, condition  # noqa: E402
 
 BUS = stage.BUS
 PUBSUB = "http://jabber.org/protocol/pubsub"
+VERSION = "<query xmlns='jabber:iq:version'/>"
 
 
 def shows(address, show=None, words=None):
@@ -262,6 +264,30 @@ routes:
         await self.ops.presence(shows(f"desk@{BUS}"))
         self.ops.send(f"<presence type='unsubscribe' to='desk@{BUS}'/>")
         await self.ops.presence(typed(f"desk@{BUS}", "unavailable"))
+
+    async def test_23_a_reload_that_is_refused_changes_nobody(self):
+        """It fails late, when the row of its new lane cannot be written: who was admitted is, and who was not is not."""
+        catalogue = sqlite3.connect(self.stage.folder / "data" / "catalogue.db", timeout=20)
+        self.subscribe(self.alice, BUS)
+        await self.alice.presence(shows(BUS))
+        self.alice.presences.clear()
+        try:
+            with catalogue:
+                catalogue.execute("CREATE TRIGGER no_lanes BEFORE INSERT ON lanes BEGIN SELECT RAISE(ABORT, 'no'); END")
+            self.stage.xmpp = "allow: [mallory@example.com]"
+            self.stage.write(self.config + "  late: {{ from: [desk], to: [topic:late] }}\n")
+            status, answer = self.stage.api("config/reload", {})
+            self.assertEqual((status, "cannot change" in answer["detail"]), (409, False), answer)
+            self.assertEqual(condition(await self.alice.iq("get", BUS, VERSION)), "result")
+            self.assertEqual(condition(await self.mallory.iq("get", BUS, VERSION)), "auth/forbidden")
+        finally:
+            with catalogue:
+                catalogue.execute("DROP TRIGGER IF EXISTS no_lanes")
+            catalogue.close()
+            self.stage.xmpp = self.xmpp
+            self.stage.write(self.config)
+        self.api("config/reload", {})
+        self.assertEqual([p for p in self.alice.presences if p.get("type") in ("unavailable", "unsubscribed")], [])
 
     # --- Ends ---------------------------------------------------------------------------
 
