@@ -9,7 +9,7 @@ libjansson-dev libsqlite3-dev libyaml-dev libexpat1-dev libssl-dev libcurl4-open
 libmicrohttpd-dev libpcre2-dev librdkafka-dev libpq-dev libstrophe-dev
 prosody postgresql kcat python3-slixmpp jq curl ca-certificates git"
 check="clang-format-14 clang-14 libclang-rt-14-dev libcmocka-dev libjq-dev libonig-dev ejabberd strace iproute2
-sqlite3 util-linux procps openjdk-17-jre-headless maven wrk nginx-light gojq valgrind python3-yaml python3-jsonschema python3-aioxmpp"
+sqlite3 util-linux procps openjdk-17-jre-headless maven wrk nginx-light gojq valgrind python3-yaml python3-jsonschema python3-aioxmpp python3-nbxmpp"
 
 # A client in a terminal, which the tests drive.
 check="$check profanity tmux"

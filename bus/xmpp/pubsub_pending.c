@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The command by which an owner asks for what is pending (XEP-0060, 8.7): first
- * the nodes that have such, then, for one of them, the questions again. It keeps
- * nothing between the two.
+ * the nodes that have such, then, for one of them, the questions again. Where
+ * there is nothing to choose from, that is the answer. It keeps nothing between
+ * the two.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -69,14 +70,23 @@ static void write_nodes(const struct xmpp_request *request, struct xylem_buffer 
 static void answer_nodes(const struct xmpp_request *request)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
+	XYLEM_BUFFER_SCOPED nodes = { 0 };
 
-	open_command(request, &out, "executing");
-	xylem_buffer_text(&out, "<actions execute='complete'><complete/></actions>");
-	form_open(&out, "form", FORM_AUTHORIZE);
-	xylem_buffer_text(&out, "<field var='pubsub#node' type='list-single' label='Node'>");
-	write_nodes(request, &out);
-	xylem_buffer_text(&out, "</field>");
-	form_close(&out);
+	write_nodes(request, &nodes);
+	bool some = nodes.n > 0;
+	out.failed = nodes.failed;
+	open_command(request, &out, some ? "executing" : "completed");
+	if (some) {
+		xylem_buffer_text(&out, "<actions execute='complete'><complete/></actions>");
+		form_open(&out, "form", FORM_AUTHORIZE);
+		xylem_buffer_text(
+			&out, "<field var='pubsub#node' type='list-single' label='Node'><required/>");
+		xylem_buffer_span(&out, xylem_buffer_borrow(&nodes));
+		xylem_buffer_text(&out, "</field>");
+		form_close(&out);
+	} else {
+		xylem_buffer_text(&out, "<note type='info'>nobody waits for an answer</note>");
+	}
 	close_command(request, &out);
 }
 
@@ -115,7 +125,11 @@ void pubsub_get_pending(const struct xmpp_request *request)
 	} else if (form == NULL) {
 		answer_nodes(request);
 	} else {
-		const char *name = xylem_arena_text(request->arena, node);
-		ask_again(request, name != NULL ? name : "");
+		const char *name = node.n > 0 ? xylem_arena_text(request->arena, node) : NULL;
+		if (name == NULL) {
+			pubsub_refuse(request, "modify", "bad-request", "nodeid-required");
+		} else {
+			ask_again(request, name);
+		}
 	}
 }

@@ -77,6 +77,14 @@ class PeopleTest(pubsub.Case):
         self.assertEqual(answer[0].get("status"), "completed")
         asked = fields(await self.alice.message(lambda m: m.find(f"{{{DATA}}}x") is not None))
         self.assertEqual((asked["node"], asked["subscriber_jid"]), ("pend", self.bob.bare))
+        no_node = f"<x xmlns='{DATA}' type='submit'/>"
+        await self.refused(self.alice.iq("set", BUS, f"{command} sessionid='x'>{no_node}</command>"),
+                           "modify/bad-request/nodeid-required")
+        # An owner of whom nobody asks anything gets no form that cannot be filled in.
+        await self.ok(self.create(self.alice, "quiet"))
+        await self.ok(self.affiliate(self.alice, "quiet", (self.dave.bare, "owner")))
+        answer = await self.ok(self.dave.iq("set", BUS, command + "/>"))
+        self.assertEqual((answer[0].get("status"), [e.tag for e in answer[0]]), ("completed", [f"{{{commands}}}note"]))
         no_such = form("subscribe_authorization", node="no-such")
         await self.refused(self.alice.iq("set", BUS, f"{command} sessionid='x'>{no_such}</command>"), "cancel/item-not-found")
 
