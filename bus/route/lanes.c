@@ -96,6 +96,21 @@ static int create(struct lanes *lanes, struct lane_wish *wish, struct xylem_reas
 	return error;
 }
 
+/* What was made for a generation that cannot be had goes again: it would hold the journal, and be retired by the next. */
+static void take_back(struct lanes *lanes, size_t n)
+{
+	while (lanes->n > n) {
+		struct lane *lane = lanes->items[--lanes->n];
+		struct xylem_reason reason = { "" };
+		if (lane_record_drop(lanes->services->catalogue, lane->record.number, &reason) != 0) {
+			xylem_log(XYLEM_LOG_WARNING, "lane",
+				"%s was made for a configuration that was refused, and stays: %s", lane->name,
+				reason.text);
+		}
+		lane_free(lane);
+	}
+}
+
 static int derive_instance(struct lanes *lanes, struct lane_wish *wish, struct xylem_reason *reason)
 {
 	struct derive_options options = { wish->topic, wish->route, lanes->services->journal,
@@ -178,6 +193,7 @@ int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_s
 {
 	struct lane_wishes wishes = { 0 };
 	pthread_mutex_lock(&lanes->lock);
+	size_t before = lanes->n;
 	int error = lane_wishes_make(&wishes, lanes->services->journal, config, sinks);
 	for (size_t i = 0; i < wishes.n && !error; i++) {
 		struct lane_wish *wish = &wishes.items[i];
@@ -186,6 +202,8 @@ int lanes_apply(struct lanes *lanes, struct config *config, const struct lanes_s
 	}
 	if (!error) {
 		change(lanes, &wishes);
+	} else {
+		take_back(lanes, before);
 	}
 	lane_wishes_finish(&wishes);
 	pthread_mutex_unlock(&lanes->lock);

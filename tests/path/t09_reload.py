@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The configuration swapped under load: all or nothing, nothing lost, no lane without progress for a second."""
+import contextlib
+import sqlite3
 import time
 
 from harness import Bus, Load, Sink, case, describe, equal, in_order, longest_pause, nothing_lost, run, say, until
@@ -155,6 +157,36 @@ def needs_a_restart():
             equal(bus.reload(), True, "taken")
             bus.post("/in", '{"id":"after"}')
             sink.wait_ids(["after"])
+
+
+@case
+def refused_late():
+    "a reload that cannot write the row of its second lane leaves nothing of the first; the next one makes both"
+    with Sink() as sink:
+        bus = Bus({"in": {"webhook": {"path": "/in", "id": "/data/id", "key": "/data/id"}},
+                   **{name: {"http": {"url": sink.url}} for name in ("out", "one", "two")}},
+                  {"r": {"from": ["in"], "to": ["out"]}})
+        with bus:
+            bus.post("/in", '{"id":"before"}')
+            sink.wait_ids(["before"])
+            bus.routes["late"] = {"from": ["in"], "to": ["one", "two"]}
+            bus.write()
+            with contextlib.closing(sqlite3.connect(bus.data / "catalogue.db", timeout=20)) as catalogue:
+                with catalogue:
+                    catalogue.execute("CREATE TRIGGER no_lane BEFORE INSERT ON lanes WHEN new.destination = 'two' "
+                                      "BEGIN SELECT RAISE(ABORT, 'no'); END")
+                answer = bus.ask("POST", "/api/v1/config/reload", {})
+                say(f"refused: {answer}")
+                equal(answer.status, 409, "the row cannot be written")
+                with catalogue:
+                    catalogue.execute("DROP TRIGGER no_lane")
+            equal([bus.lane(name) for name in ("late/one", "late/two")], [None, None], "lanes of what was refused")
+            bus.post("/in", '{"id":"meanwhile"}')
+            sink.wait_ids(["before", "meanwhile"])
+            equal(bus.reload(), True, "taken")
+            bus.post("/in", '{"id":"after"}')
+            bus.wait_lane("late/one", backlog=0, delivered=1)
+            bus.wait_lane("late/two", backlog=0, delivered=1)
 
 
 run()
