@@ -252,16 +252,20 @@ enum topic_refusal topics_refused_at(
 	char bare[JID_SIZE];
 	enum topic_refusal result = TOPIC_REFUSAL_PASSED;
 
-	if (is_passing(type, condition) || !jid_normalise(xylem_span_of(jid), bare)) {
+	if (!jid_normalise(xylem_span_of(jid), bare)) {
 		return result;
 	}
 	pthread_mutex_lock(&topics->lock);
 	struct refusal *there = find(topics, jid);
-	if (there != NULL && now_us - there->first_us >= PATIENCE_US) {
+	if (there != NULL) {
+		there->sent_us = 0; /* whatever it says, it is no silence */
+	}
+	if (is_passing(type, condition)) {
+		result = TOPIC_REFUSAL_PASSED;
+	} else if (there != NULL && now_us - there->first_us >= PATIENCE_US) {
 		take_out(topics, there);
 		result = TOPIC_REFUSAL_ENDED;
 	} else if (there != NULL) {
-		there->sent_us = 0;
 		result = TOPIC_REFUSAL_KNOWN;
 	} else if (is_subscribed(topics, bare) && put_in(topics, jid, now_us)) {
 		result = TOPIC_REFUSAL_NOTED;

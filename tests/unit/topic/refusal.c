@@ -137,6 +137,19 @@ static void silence_is_a_good_sign(void **state)
 	assert_int_equal(subscriptions(place), 3);
 }
 
+/* An error that time mends says nothing about the account, but an item that it came for was not taken in silence. */
+static void a_passing_error_is_no_silence(void **state)
+{
+	struct place *place = *state;
+	refuse(place, "bob@b", "gone", 0);
+	refusals_sent(place->topics, "bob@b", BEGIN + 1 * MINUTE);
+	assert_int_equal(refuse(place, "bob@b", "remote-server-timeout", 2 * MINUTE), TOPIC_REFUSAL_PASSED);
+	refusals_sent(place->topics, "bob@b", BEGIN + 13 * MINUTE);
+	assert_int_equal(atomic_load(&place->topics->refusing), 1);
+	assert_int_equal(refuse(place, "bob@b", "remote-server-timeout", DAY), TOPIC_REFUSAL_PASSED);
+	assert_int_equal(refuse(place, "bob@b", "gone", DAY + 1), TOPIC_REFUSAL_ENDED);
+}
+
 /* A server may answer from the bare address for a full one. */
 static void the_bare_one_speaks_for_a_full_one(void **state)
 {
@@ -156,6 +169,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_day_of_errors_ends_it, set_up_subscribed, tear_down),
 		cmocka_unit_test_setup_teardown(it_lasts_over_a_restart, set_up_subscribed, tear_down),
 		cmocka_unit_test_setup_teardown(silence_is_a_good_sign, set_up_subscribed, tear_down),
+		cmocka_unit_test_setup_teardown(a_passing_error_is_no_silence, set_up_subscribed, tear_down),
 		cmocka_unit_test_setup_teardown(
 			the_bare_one_speaks_for_a_full_one, set_up_subscribed, tear_down),
 	};
