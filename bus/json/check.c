@@ -14,6 +14,12 @@
  * others, which are single values or wrong. What is wrong with a text is always
  * found by the last.
  *
+ * No byte behind a text is read, whatever the text is: a step passes a byte only
+ * where it has seen that it is no closing bracket, or in check_close(), which looks
+ * for the end; so the first pass stands on the last byte at the furthest until
+ * it closes that one. Strings, white space and literals, which look at several
+ * bytes at once, compare with the end before they do.
+ *
  * What it does not do: it accepts duplicate names (RFC 8259, 4, only wishes
  * them away); the last one counts, as jq has it.
  */
