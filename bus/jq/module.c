@@ -2,7 +2,8 @@
 /*
  * `import`, `include` and what they bring. A module's text comes from whoever
  * compiles the program, by name: the room reads no files. Its definitions see
- * what the module itself imports and defines, nothing of the program around.
+ * what the module itself imports and defines, and the arguments, nothing of the
+ * program around.
  */
 #include "json/scan.h"
 
@@ -27,8 +28,9 @@ static struct xylem_span joined(struct jq_tree *tree, struct xylem_span alias, s
 
 static bool definitions_resolve(struct jq_tree *tree, struct jq_module *module, const struct jq_unit *unit)
 {
-	struct jq_scope scope = { .tree = tree };
+	struct jq_scope scope;
 	uint32_t n = 0;
+	jq_scope_begin(&scope, tree);
 	if (!jq_modules_import(&scope, unit)) {
 		return false;
 	}

@@ -340,14 +340,20 @@ void jq_resolve_slot(struct jq_scope *scope, struct jq_node **slot)
 	scope->depth = depth;
 }
 
-struct jq_node *jq_resolve(struct jq_tree *tree, const struct jq_unit *unit)
+void jq_scope_begin(struct jq_scope *scope, struct jq_tree *tree)
 {
-	struct jq_scope scope = { .tree = tree };
+	*scope = (struct jq_scope){ .tree = tree };
 	for (size_t i = 0; i < tree->options->argument_count; i++) {
 		const struct jq_argument *argument = &tree->options->arguments[i];
-		jq_scope_push(&scope, (struct jq_entry){ ENTRY_GLOBAL, .name = xylem_span_of(argument->name),
-					      .json = argument->json });
+		jq_scope_push(scope, (struct jq_entry){ ENTRY_GLOBAL, .name = xylem_span_of(argument->name),
+					     .json = argument->json });
 	}
+}
+
+struct jq_node *jq_resolve(struct jq_tree *tree, const struct jq_unit *unit)
+{
+	struct jq_scope scope;
+	jq_scope_begin(&scope, tree);
 	struct jq_node *root = unit->root;
 	if (!tree->failed && jq_modules_import(&scope, unit)) {
 		jq_resolve_slot(&scope, &root);

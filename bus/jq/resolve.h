@@ -27,6 +27,8 @@ struct jq_scope {
 	uint32_t depth; /* cells at run time */
 };
 
+/* What a program and each of its modules begin with: the arguments (`--arg`, `$ARGS`). */
+void jq_scope_begin(struct jq_scope *scope, struct jq_tree *tree);
 bool jq_scope_push(struct jq_scope *scope, struct jq_entry entry);
 /* Resolves what stands in the slot; a DEFINE node gives way to what follows it. */
 void jq_resolve_slot(struct jq_scope *scope, struct jq_node **slot);

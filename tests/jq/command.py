@@ -121,12 +121,14 @@ ROWS = [
     (["-n", "null | halt_error"], "", "", 5, ""),
     (["-nb", "1"], "", "1\n", 0, ""),
     (["--version"], "", "jq-1.7.1 (the language, by xylemd)\n", 0, ""),
+    (["-nc", "-L", "FOLDER", "--arg", "x", "1", 'import "args" as a; a::all'], "", '["1","1"]\n', 0, ""),
+    (["-nc", "-L", "FOLDER", 'import "args" as a; a::all'], "", "", 3, "$x is not defined"),
     (["-nc", "-L", "FOLDER", 'import "two" as $d; import "sub" as s; import "sub/more" as m; [$d, s::one, m::two]'], "", '[[1,[2],3],1,2]\n', 0, ""),
     (["-n", "--argjson", "x", "{", "."], "", "", 2, "argjson"),
 ]
 # Rows in which jq 1.6 has not the option, or another output by design.
 NOT_IN_1_6 = ("--raw-output0", "--step", "--indent 9", "--seq", "GONE", "--nosuch", "import_none", "halt_error", "error", "no program",
-              "-nb", "--version", "ends within", "member name", "a value", "comma or", "deeper", "--jsonargs", "MARKED", " -- ", "input_line_number, (", "FOLDER FILE", "at <stdin>", "broken.json", '"two"', "-e .",
+              "-nb", "--version", '"args"', "ends within", "member name", "a value", "comma or", "deeper", "--jsonargs", "MARKED", " -- ", "input_line_number, (", "FOLDER FILE", "at <stdin>", "broken.json", '"two"', "-e .",
               "Cannot index array", "Cannot iterate")  # jq looks at the last input only for its exit code
 
 
@@ -200,6 +202,7 @@ def main():
         (folder / "two.json").write_text("1 [2]\n3")
         (folder / "broken.json").write_text("[3]\n{,")
         (folder / "marked.json").write_bytes(b'\xef\xbb\xbf{"a":1}')
+        (folder / "args.jq").write_text("def all: [$x, $ARGS.named.x];\n")
         (folder / "sub").mkdir()
         (folder / "sub/sub.jq").write_text("def one: 1;")
         (folder / "sub/more.jq").write_text("def two: 2;")
