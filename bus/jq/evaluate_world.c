@@ -22,7 +22,12 @@ static void say(struct jq_machine *machine, struct jq_value value, bool debug)
 	static const struct jq_form compact = { 0 };
 	const struct jq_world *world = machine->world;
 	XYLEM_BUFFER_SCOPED out = { 0 };
-	if (world && world->debug && jq_write(machine, value, &compact, SIZE_MAX, &out)) {
+	if (!world || !world->debug) {
+		return;
+	}
+	if (!debug && jq_is_string(value)) { /* `stderr`: a text as it is */
+		world->debug(world->context, "", jq_string_bytes(machine, value));
+	} else if (jq_write(machine, value, &compact, SIZE_MAX, &out)) {
 		world->debug(world->context, debug ? "debug:" : "", xylem_buffer_borrow(&out));
 	}
 }
@@ -58,7 +63,7 @@ static enum jq_status halt_error(struct jq_machine *machine, struct jq_flow *flo
 		return done;
 	}
 	if (!jq_is_number(status)) {
-		jq_fail(machine, "halt_error/1: number required");
+		jq_fail_type(machine, flow->input, "halt_error/1: number required");
 		return JQ_RAISED;
 	}
 	return halt(machine, flow->input, (int)jq_number_cut(status));

@@ -82,7 +82,7 @@ struct jq_machine *jq_machine_free(struct jq_machine *machine);
 struct jq_world {
 	/* The next input: true with *ret_input (JSON, valid until the next call); false at the end. */
 	bool (*input)(void *context, struct xylem_span *ret_input);
-	/* `debug` (name "debug:") and `stderr` (name ""): a value as JSON. */
+	/* `debug` (name "debug:"): a value as JSON; `stderr` (name ""): the same, but a string as it is. */
 	void (*debug)(void *context, const char *name, struct xylem_span json);
 	const char *const *environment; /* NAME=VALUE, ends with NULL */
 	/* Where the last input came from and on which line it ended; NULL: from nowhere. */

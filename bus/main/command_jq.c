@@ -171,10 +171,13 @@ static void error_print(struct running *running, const struct xylem_reason *reas
 		string = true;
 		xylem_buffer_text(&text, reason->text);
 	}
-	const char *name = jq_input_name(running->input);
-	fprintf(stderr, "xylemd jq: error (at %s:%llu)%s: %.*s\n", name ? name : "<unknown>",
-		(unsigned long long)jq_input_line(running->input), string ? "" : " (not a string)",
-		(int)text.n, text.n ? text.bytes : "");
+	const char *name = jq_input_last(running->input);
+	fprintf(stderr, "xylemd jq: error (at %s", name ? name : "<unknown>");
+	if (name) {
+		fprintf(stderr, ":%llu", (unsigned long long)jq_input_line(running->input));
+	}
+	fprintf(stderr, ")%s: %.*s\n", string ? "" : " (not a string)", (int)text.n,
+		text.n ? text.bytes : "");
 }
 
 static void halted(struct running *running)

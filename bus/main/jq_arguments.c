@@ -159,10 +159,12 @@ static struct xylem_span slurp(struct line *line, const char *path)
 	struct jq_input *input = jq_input_new(JQ_INPUT_SLURP, paths, 1);
 	int error = input ? jq_input_next(input, &json, &reason) : -XYLEM_E_MEMORY;
 	struct xylem_span copy = XYLEM_SPAN_NONE;
-	if (!error && !jq_input_missing(input)) {
-		copy = xylem_arena_copy(line->arguments->arena, json);
+	if (input && jq_input_missing(input)) {
+		line->code = 2; /* it was said */
+	} else if (error) {
+		refuse(line, "--slurpfile %s: %s", path, reason.text);
 	} else {
-		refuse(line, "%s is no list of JSON texts: %s", path, reason.text);
+		copy = xylem_arena_copy(line->arguments->arena, json);
 	}
 	jq_input_free(input);
 	return copy;

@@ -115,6 +115,11 @@ static uint64_t lines_count(struct jq_input *input)
 	return input->lines;
 }
 
+const char *jq_input_last(const struct jq_input *input)
+{
+	return input->text_name ? input->text_name : input->name;
+}
+
 uint64_t jq_input_line(struct jq_input *input)
 {
 	uint64_t lines = lines_count(input);

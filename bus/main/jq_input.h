@@ -42,6 +42,8 @@ void jq_input_release(struct jq_input *input);
 size_t jq_input_missing(const struct jq_input *input);
 /* Where the last input came from: "<stdin>" or a path; NULL: there was none yet, or none is left. */
 const char *jq_input_name(const struct jq_input *input);
+/* The same, but at the end of all of them the last; NULL: none was read yet. */
+const char *jq_input_last(const struct jq_input *input);
 /* Newlines of that file read up to the end of the line on which the last input ends. */
 uint64_t jq_input_line(struct jq_input *input);
 
