@@ -46,31 +46,16 @@ const struct xmpp_feature feature_command = {
 
 /* --- Discovery --------------------------------------------------------------- */
 
-static void open_query(const struct xmpp_request *request, struct xylem_buffer *out, const char *namespace)
-{
-	stanza_result_open(out, request->iq);
-	xylem_buffer_format(out, "<query xmlns='%s'", namespace);
-	xml_write_attribute(out, "node", xml_attribute(request->payload, "node"));
-	xylem_buffer_byte(out, '>');
-}
-
-static void close_query(const struct xmpp_request *request, struct xylem_buffer *out)
-{
-	xylem_buffer_text(out, "</query>");
-	stanza_result_close(out);
-	request_answer(request, out);
-}
-
 static void write_info(const struct xmpp_request *request, const char *type, const char *name)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
 
-	open_query(request, &out, NS_DISCO_INFO);
+	disco_open(request, &out, NS_DISCO_INFO);
 	xylem_buffer_format(&out, "<identity category='automation' type='%s'", type);
 	xml_write_attribute(&out, "name", xylem_span_of(name));
 	xylem_buffer_text(&out, "/><feature var='" NS_DISCO_INFO "'/><feature var='" NS_COMMANDS
 				"'/><feature var='" NS_DATA "'/>");
-	close_query(request, &out);
+	disco_close(request, &out);
 }
 
 bool command_info(const struct xmpp_request *request)
@@ -122,9 +107,9 @@ static void list_parts(const struct xmpp_request *request)
 	XYLEM_BUFFER_SCOPED out = { 0 };
 	struct part_listing listing = { request, &out };
 
-	open_query(request, &out, NS_DISCO_ITEMS);
+	disco_open(request, &out, NS_DISCO_ITEMS);
 	xmpp_presence_each(request->service, write_part, &listing);
-	close_query(request, &out);
+	disco_close(request, &out);
 }
 
 bool command_items(const struct xmpp_request *request)
@@ -139,7 +124,7 @@ bool command_items(const struct xmpp_request *request)
 	if (!xylem_span_is(node, NS_COMMANDS) || !service_operated(request) || !request->admitted) {
 		return false;
 	}
-	open_query(request, &out, NS_DISCO_ITEMS);
+	disco_open(request, &out, NS_DISCO_ITEMS);
 	const struct xmpp_face *face = service_face_hold(request->service);
 	if (face != NULL) {
 		face->list(face->context, request, &out);
@@ -150,6 +135,6 @@ bool command_items(const struct xmpp_request *request)
 		xml_write_attribute(&out, "jid", xylem_span_of(service_options(request->service)->domain));
 		xylem_buffer_text(&out, " node='" PUBSUB_GET_PENDING "' name='Pending subscriptions'/>");
 	}
-	close_query(request, &out);
+	disco_close(request, &out);
 	return true;
 }

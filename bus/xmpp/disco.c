@@ -42,7 +42,7 @@ static const char *const endpoint_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS, 
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static void open_query(const struct xmpp_request *request, struct xylem_buffer *out, const char *namespace)
+void disco_open(const struct xmpp_request *request, struct xylem_buffer *out, const char *namespace)
 {
 	stanza_result_open(out, request->iq);
 	xylem_buffer_format(out, "<query xmlns='%s'", namespace);
@@ -50,7 +50,7 @@ static void open_query(const struct xmpp_request *request, struct xylem_buffer *
 	xylem_buffer_byte(out, '>');
 }
 
-static void close_query(const struct xmpp_request *request, struct xylem_buffer *out)
+void disco_close(const struct xmpp_request *request, struct xylem_buffer *out)
 {
 	xylem_buffer_text(out, "</query>");
 	stanza_result_close(out);
@@ -171,13 +171,13 @@ static void info_of_node(const struct xmpp_request *request)
 		request_refuse_code(request, -XYLEM_E_NOT_FOUND, NULL);
 		return;
 	}
-	open_query(request, &out, NS_DISCO_INFO);
+	disco_open(request, &out, NS_DISCO_INFO);
 	write_identity(&out, "pubsub", "leaf", right == 0 ? title_of(&topic) : topic.name);
 	write_features(&out, node_features, topic.settings.persist ? COUNT(node_features) : 3);
 	if (right == 0) {
 		write_meta_data(request, &out, &topic);
 	}
-	close_query(request, &out);
+	disco_close(request, &out);
 }
 
 static void describe(struct disco *disco, const char *const *features, size_t n)
@@ -226,13 +226,13 @@ static void info_of_address(const struct xmpp_request *request)
 	struct disco disco;
 
 	disco_describe(request->service, request->local, &disco);
-	open_query(request, &out, NS_DISCO_INFO);
+	disco_open(request, &out, NS_DISCO_INFO);
 	for (size_t i = 0; i < disco.identity_count; i++) {
 		write_identity(&out, disco.identities[i].category, disco.identities[i].type,
 			disco.identities[i].name);
 	}
 	write_features(&out, disco.features, disco.feature_count);
-	close_query(request, &out);
+	disco_close(request, &out);
 }
 
 static void info(const struct xmpp_request *request)
@@ -337,7 +337,7 @@ static void items_of_node(const struct xmpp_request *request)
 		return;
 	}
 	struct item_list list = { request, &out, link_max_stanza(xmpp_service_link(request->service)) / 2 };
-	open_query(request, &out, NS_DISCO_ITEMS);
+	disco_open(request, &out, NS_DISCO_ITEMS);
 	const struct topic_query newest = { .backward = true };
 	struct topic_page page;
 	/* Who may see the topic, but not its items, or a topic that keeps none: an empty list. */
@@ -350,7 +350,7 @@ static void items_of_node(const struct xmpp_request *request)
 		request_refuse_code(request, error, reason.text);
 		return;
 	}
-	close_query(request, &out);
+	disco_close(request, &out);
 }
 
 static void items(const struct xmpp_request *request)
@@ -373,13 +373,13 @@ static void items(const struct xmpp_request *request)
 		}
 		return;
 	}
-	open_query(request, &out, NS_DISCO_ITEMS);
+	disco_open(request, &out, NS_DISCO_ITEMS);
 	int error = endpoint ? 0 : write_topics(request, &out);
 	if (error != 0) {
 		request_refuse_code(request, error, NULL);
 		return;
 	}
-	close_query(request, &out);
+	disco_close(request, &out);
 }
 
 const struct xmpp_feature feature_disco_items = {

@@ -38,6 +38,9 @@ struct disco {
 };
 /* Of an address that exists; absent: the domain. */
 void disco_describe(struct xmpp_service *service, struct xylem_span local, struct disco *ret_disco);
+/* The answer's <query/> with the node that was asked for; its end sends it. */
+void disco_open(const struct xmpp_request *request, struct xylem_buffer *out, const char *namespace);
+void disco_close(const struct xmpp_request *request, struct xylem_buffer *out);
 
 /* XEP-0115 (caps.c): <c/> for presence of that address; is the node one of our hashes? */
 #define CAPS_NODE "urn:xylem:bus"
