@@ -7,6 +7,7 @@
 
 #include <metrics/metrics.h>
 #include <xmpp/link.h>
+#include <xmpp/outbox.h>
 #include <xmpp/stream.h>
 
 /* The inside of the link, for its own files only: link.c, link_answer.c, link_request.c, link_stream.c. */
@@ -24,6 +25,11 @@ struct request {
 	int64_t deadline_us;
 	link_answered answered;
 	void *context;
+};
+
+struct link_barrier {
+	char id[LINK_ID_SIZE];
+	int64_t sent_us;
 };
 
 struct link {
@@ -62,8 +68,9 @@ struct link {
 	int fd;
 	struct stream *stream;
 	bool ended;
-	int64_t up_since_us, received_us, barrier_sent_us, phase_until_us, backoff_us;
-	char barrier_id[LINK_ID_SIZE];
+	int64_t up_since_us, received_us, phase_until_us, backoff_us;
+	struct link_barrier barriers[OUTBOX_BARRIERS]; /* those under way, in the order of the outbox */
+	size_t barrier_count;
 	char stream_error[40];
 	struct xylem_reason why;
 };

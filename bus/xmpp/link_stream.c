@@ -29,6 +29,7 @@
 #define BARRIER_US (10 * SECOND_US) /* without its return the connection is given up */
 #define BARRIER_AGE_US SECOND_US
 #define BARRIER_COUNT 100U
+#define BARRIER_MORE 128U /* stanzas behind one that is under way for which another goes out */
 #define IDLE_US (30 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 5)
 #define BACKOFF_MAX_US (10 * SECOND_US)
@@ -49,18 +50,20 @@ static void set_phase(struct link *link, enum phase phase)
 static void barrier_send(struct link *link, int64_t now)
 {
 	XYLEM_BUFFER_SCOPED iq = { 0 };
+	struct link_barrier *barrier = &link->barriers[link->barrier_count];
 
-	link_id(link, link->barrier_id);
+	link_id(link, barrier->id);
 	xylem_buffer_format(&iq,
-		"<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>",
-		link->barrier_id, link->domain, link->domain);
+		"<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", barrier->id,
+		link->domain, link->domain);
 	/* So that it is read whole whatever piece it ends in: outbox.c, spaces_behind(). */
 	xylem_buffer_format(&iq, "%*s", (int)iq.n, "");
 	if (xylem_buffer_failed(&iq) || outbox_barrier(link->outbox, xylem_buffer_borrow(&iq)) != 0) {
 		link->ended = true;
 		return;
 	}
-	link->barrier_sent_us = now;
+	barrier->sent_us = now;
+	link->barrier_count++;
 	link->since_barrier = 0;
 	link->flush = false;
 }
@@ -72,6 +75,10 @@ static void barrier_consider(struct link *link, int64_t now)
 	bool idle = now - link->received_us >= IDLE_US;
 
 	if (outbox_barrier_out(link->outbox)) {
+		/* In a long queue several, so that its beginning is confirmed while the server reads on. */
+		if (link->since_barrier >= BARRIER_MORE && outbox_barrier_room(link->outbox)) {
+			barrier_send(link, now);
+		}
 		return;
 	}
 	if ((asked && outbox_barrier_due(link->outbox)) || idle) {
@@ -103,18 +110,30 @@ static void settle(struct link *link)
 	pthread_mutex_unlock(&link->lock);
 }
 
-static bool is_barrier(const struct link *link, const struct xml_node *stanza)
+/* Which of those under way it is, from 1 on; 0: none. */
+static size_t barrier_of(const struct link *link, const struct xml_node *stanza)
 {
-	return xml_is(stanza, NS_COMPONENT, "iq") && link->barrier_id[0] != '\0' &&
-	       xylem_span_is(xml_attribute(stanza, "id"), link->barrier_id) &&
-	       xylem_span_is(xml_attribute(stanza, "from"), link->domain);
+	if (!xml_is(stanza, NS_COMPONENT, "iq") ||
+		!xylem_span_is(xml_attribute(stanza, "from"), link->domain)) {
+		return 0;
+	}
+	for (size_t i = 0; i < link->barrier_count; i++) {
+		if (xylem_span_is(xml_attribute(stanza, "id"), link->barriers[i].id)) {
+			return i + 1;
+		}
+	}
+	return 0;
 }
 
-static void barrier_back(struct link *link)
+/* The first `n` of those under way: what is behind has passed what is before. */
+static void barriers_back(struct link *link, size_t n)
 {
 	pthread_mutex_lock(&link->lock);
-	outbox_barrier_back(link->outbox);
-	link->barrier_id[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		outbox_barrier_back(link->outbox);
+	}
+	link->barrier_count -= n;
+	memmove(link->barriers, link->barriers + n, link->barrier_count * sizeof(link->barriers[0]));
 	/* Suspects go one by one, each with a barrier of its own. */
 	link->flush = link->flush || outbox_barrier_due(link->outbox);
 	pthread_mutex_unlock(&link->lock);
@@ -186,8 +205,9 @@ static void take_stanza(struct link *link, const struct xml_node *stanza, int vi
 	struct xylem_span type = xml_attribute(stanza, "type");
 	bool answer = iq && (xylem_span_is(type, "result") || xylem_span_is(type, "error"));
 
-	if (is_barrier(link, stanza)) {
-		barrier_back(link);
+	size_t back = barrier_of(link, stanza);
+	if (back > 0) {
+		barriers_back(link, back);
 		return;
 	}
 	if (answer) {
@@ -383,7 +403,7 @@ static int64_t tick(struct link *link)
 		}
 	} else {
 		barrier_consider(link, now);
-		if (outbox_barrier_out(link->outbox) && now - link->barrier_sent_us >= BARRIER_US) {
+		if (link->barrier_count > 0 && now - link->barriers[0].sent_us >= BARRIER_US) {
 			xylem_reason_set(&link->why, "%s: no answer to a ping for 10 s", link->server);
 			link->ended = true;
 		}
@@ -492,7 +512,7 @@ static void end_stream(struct link *link)
 	outbox_restart(
 		link->outbox, was_up && caused_by_stanza(link->stream_error) ? link->stream_error : NULL);
 	link->phase = PHASE_DOWN;
-	link->barrier_id[0] = '\0';
+	link->barrier_count = 0;
 	link->since_barrier = 0;
 	link->state.failures++;
 	metric_set(link->up, 0);

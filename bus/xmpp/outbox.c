@@ -5,7 +5,7 @@
  * Two lists hold the stanzas: the queue (to be written, in order) and the ring
  * (tracked and not confirmed, in order); a tracked stanza is in both until it
  * is written. A barrier covers the ring up to the number that it was queued
- * behind. When a stream ends, the queue is made anew from the ring, so that
+ * behind; several may be under way, and come back in their order. When a stream ends, the queue is made anew from the ring, so that
  * nothing is lost and everything keeps its order and its id.
  *
  * One stanza that the server does not bear closes the stream with all traffic
@@ -62,8 +62,8 @@ struct outbox {
 	size_t head_written; /* of the queue's first */
 	size_t queued_bytes, held_bytes, unconfirmed, exposed, suspects;
 	uint64_t next_number, resent;
-	bool barrier_out;
-	uint64_t barrier_covers;
+	uint64_t barriers[OUTBOX_BARRIERS]; /* those under way, by what they cover */
+	size_t barrier_count;
 };
 
 struct outbox *outbox_new(void)
@@ -222,27 +222,33 @@ int outbox_add(struct outbox *outbox, struct xylem_span stanza, const struct out
 
 bool outbox_barrier_due(const struct outbox *outbox)
 {
-	return !outbox->barrier_out && outbox->ring != NULL;
+	return outbox->barrier_count == 0 && outbox->ring != NULL;
 }
 
 bool outbox_barrier_out(const struct outbox *outbox)
 {
-	return outbox->barrier_out;
+	return outbox->barrier_count > 0;
+}
+
+bool outbox_barrier_room(const struct outbox *outbox)
+{
+	return outbox->barrier_count < OUTBOX_BARRIERS && outbox->suspects == 0;
 }
 
 int outbox_barrier(struct outbox *outbox, struct xylem_span stanza)
 {
+	assert(outbox->barrier_count < OUTBOX_BARRIERS);
 	struct outgoing *out = outgoing_new(outbox, stanza, NULL);
 	if (out == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
 	out->barrier = true;
-	outbox->barrier_out = true;
+	uint64_t *covers = &outbox->barriers[outbox->barrier_count++];
 	if (outbox->suspects > 0 && outbox->ring->suspect && outbox->ring->queued) {
-		outbox->barrier_covers = outbox->ring->number;
+		*covers = outbox->ring->number;
 		enqueue_behind(outbox, outbox->ring, out);
 	} else {
-		outbox->barrier_covers = outbox->next_number - 1;
+		*covers = outbox->next_number - 1;
 		enqueue(outbox, out);
 	}
 	return 0;
@@ -262,9 +268,13 @@ static void settle(struct outbox *outbox, struct outgoing *out)
 
 void outbox_barrier_back(struct outbox *outbox)
 {
-	outbox->barrier_out = false;
-	while (outbox->ring != NULL && outbox->ring->number <= outbox->barrier_covers &&
-		!outbox->ring->queued) {
+	if (outbox->barrier_count == 0) {
+		return;
+	}
+	uint64_t covers = outbox->barriers[0];
+	outbox->barrier_count--;
+	memmove(outbox->barriers, outbox->barriers + 1, outbox->barrier_count * sizeof(covers));
+	while (outbox->ring != NULL && outbox->ring->number <= covers && !outbox->ring->queued) {
 		settle(outbox, outbox->ring);
 	}
 }
@@ -393,7 +403,7 @@ static void queue_clear(struct outbox *outbox)
 	while (outbox->queue != NULL) {
 		dequeue(outbox);
 	}
-	outbox->barrier_out = false;
+	outbox->barrier_count = 0;
 }
 
 static void suspect(struct outbox *outbox, struct outgoing *out)

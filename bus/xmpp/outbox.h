@@ -47,10 +47,13 @@ struct outbox *outbox_free(struct outbox *outbox);
 /* Queues a copy, with spaces behind it where it is long. `track` NULL: sent once, never repeated. -XYLEM_E_MEMORY. */
 int outbox_add(struct outbox *outbox, struct xylem_span stanza, const struct outbox_track *track);
 
-/* Queues a barrier behind what is covered by it. True while one is wanted and none is under way. */
+#define OUTBOX_BARRIERS 16U
+/* Queues a barrier behind what is covered by it. `due` while one is wanted and none is under way. */
 bool outbox_barrier_due(const struct outbox *outbox);
 int outbox_barrier(struct outbox *outbox, struct xylem_span stanza);
-/* It came back: everything before it can be collected by outbox_settled(). */
+/* May one be queued though others are under way? */
+bool outbox_barrier_room(const struct outbox *outbox);
+/* The first one came back: everything before it can be collected by outbox_settled(). */
 void outbox_barrier_back(struct outbox *outbox);
 bool outbox_barrier_out(const struct outbox *outbox);
 

@@ -81,6 +81,36 @@ static void confirms_what_was_before_the_barrier(void **state)
 	}
 }
 
+/* Each covers what is behind the one before it; a new stream knows none of them. */
+static void several_barriers_come_back_in_order(void **state)
+{
+	struct outbox *outbox = outbox_new();
+	static char names[OUTBOX_BARRIERS][2];
+	for (unsigned i = 0; i < OUTBOX_BARRIERS; i++) {
+		names[i][0] = (char)('a' + i);
+		assert_true(outbox_barrier_room(outbox));
+		add(outbox, "<s/>", names[i], names[i]);
+		assert_int_equal(outbox_barrier(outbox, XYLEM_SPAN_LITERAL("<p/>")), 0);
+	}
+	assert_false(outbox_barrier_room(outbox));
+	drain(outbox, 1000);
+	outbox_barrier_back(outbox);
+	assert_string_equal(settled(outbox), "a");
+	assert_true(outbox_barrier_room(outbox));
+	outbox_barrier_back(outbox);
+	outbox_barrier_back(outbox);
+	assert_string_equal(settled(outbox), "bc");
+	outbox_restart(outbox, NULL);
+	assert_false(outbox_barrier_out(outbox));
+	outbox_barrier_back(outbox); /* a late one is nobody's */
+	assert_string_equal(settled(outbox), "");
+	assert_int_equal(outbox_barrier(outbox, XYLEM_SPAN_LITERAL("<p/>")), 0);
+	drain(outbox, 1000);
+	outbox_barrier_back(outbox);
+	assert_string_equal(settled(outbox), "defghijklmnop");
+	outbox_free(outbox);
+}
+
 /* Long stanzas are followed by as many spaces as their longest tag. */
 static void long_tags_are_followed_by_spaces(void **state)
 {
@@ -204,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(confirms_what_was_before_the_barrier),
+		cmocka_unit_test(several_barriers_come_back_in_order),
 		cmocka_unit_test(long_tags_are_followed_by_spaces),
 		cmocka_unit_test(errors_find_their_stanza),
 		cmocka_unit_test(repeats_what_is_not_confirmed_in_order),
