@@ -241,12 +241,21 @@ static const struct pubsub_operation *const tables[] = { pubsub_subscribing, pub
 	pubsub_publishing, pubsub_retrieving, pubsub_retracting, pubsub_creating, pubsub_configuring,
 	pubsub_affiliating, pubsub_managing };
 
+/*
+ * It is the wrapper that says whether a subscriber asks or an owner: programs on
+ * xmpp4r write what is inside in the namespace of a subscriber's, whatever it is.
+ */
 static const struct pubsub_operation *find_operation(
 	const struct xmpp_request *request, const struct xml_node *child)
 {
+	if (!xylem_span_is(child->namespace, NS_PUBSUB) &&
+		!xylem_span_is(child->namespace, NS_PUBSUB_OWNER)) {
+		return NULL;
+	}
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		for (const struct pubsub_operation *row = tables[i]; row->name != NULL; row++) {
-			if (xml_is(child, row->namespace, row->name) && row->set == request->set) {
+			if (xml_is(request->payload, row->namespace, "pubsub") &&
+				xml_is(child, NULL, row->name) && row->set == request->set) {
 				return row;
 			}
 		}

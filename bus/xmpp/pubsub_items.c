@@ -155,7 +155,7 @@ static int read_query(const struct xmpp_request *request, const char *name, cons
 	int64_t most = 0;
 	struct topics *topics = service_topics(request->service);
 	struct xylem_span max_items = xml_attribute(operation, "max_items");
-	if (xylem_span_present(max_items) && (xylem_json_int64(max_items, &most) != 0 || most < 1)) {
+	if (max_items.n > 0 && (xylem_json_int64(max_items, &most) != 0 || most < 1)) {
 		xylem_reason_set(reason, "max_items is a number from 1");
 		return -XYLEM_E_INVALID;
 	}

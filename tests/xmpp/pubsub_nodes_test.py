@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.xmpp import pubsub, stage  # noqa: E402
-from tests.xmpp.pubsub import BUS, DATA, EVENT, INFO, ITEMS, MAM, NS, OWNER, RSM, fields  # noqa: E402
+from tests.xmpp.pubsub import BUS, DATA, EVENT, INFO, ITEMS, MAM, NS, OWNER, RSM, fields, form  # noqa: E402
 
 
 class NodesTest(pubsub.Case):
@@ -124,6 +124,11 @@ class NodesTest(pubsub.Case):
         await self.ok(self.configure(self.alice, "full", **changed))
         found = fields(await self.ok(self.get(self.alice, "<configure node='full'/>", OWNER)))
         self.assertEqual({name: found[name] for name in changed}, changed)
+        # As xmpp4r writes it: it is the wrapper that makes it an owner's request.
+        await self.ok(self.set(self.alice, f"<configure xmlns='{NS}' node='full'>{form('node_config', title='t1')}</configure>", OWNER))
+        found = fields(await self.ok(self.get(self.alice, "<configure node='full'/>", OWNER)))
+        self.assertEqual((found["title"], found["description"]), ("t1", "d"))
+        await self.refused(self.set(self.alice, "<configure xmlns='urn:other' node='full'/>", OWNER), "modify/bad-request")
         # What is not submitted stays; what is unknown is passed over.
         await self.ok(self.configure(self.alice, "full", title="t2", no_such="1"))
         found = fields(await self.ok(self.get(self.alice, "<configure node='full'/>", OWNER)))
