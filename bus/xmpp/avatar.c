@@ -6,7 +6,7 @@
  * does not ask for the other.
  *
  * Every address of the bus answers retrieving; the picture is the state's, so
- * nobody can publish one. The rule: each picture there is can be retrieved by its
+ * nobody can publish one; who asks for it is told of changes (avatar_event.c). The rule: each picture there is can be retrieved by its
  * id, also when the state has changed since its name was read.
  */
 #include <stdlib.h>
@@ -15,19 +15,16 @@
 #include <xmpp/presence_body.h>
 #include <xmpp/pubsub.h>
 
-#define NS_DATA_NODE "urn:xmpp:avatar:data"
-#define NS_METADATA_NODE "urn:xmpp:avatar:metadata"
-
-static void write_picture(struct xylem_buffer *out, const struct picture *picture, bool metadata)
+void avatar_write(struct xylem_buffer *out, const struct picture *picture, bool metadata)
 {
 	xylem_buffer_format(out, "<item id='%s'>", picture->sha1);
 	if (metadata) {
 		xylem_buffer_format(out,
-			"<metadata xmlns='" NS_METADATA_NODE "'><info bytes='%zu' id='%s' type='%s' "
+			"<metadata xmlns='" AVATAR_METADATA "'><info bytes='%zu' id='%s' type='%s' "
 			"width='%u' height='%u'/></metadata>",
 			picture->bytes, picture->sha1, picture->type, PICTURE_SIDE, PICTURE_SIDE);
 	} else {
-		xylem_buffer_format(out, "<data xmlns='" NS_DATA_NODE "'>%s</data>", picture->base64);
+		xylem_buffer_format(out, "<data xmlns='" AVATAR_DATA "'>%s</data>", picture->base64);
 	}
 	xylem_buffer_text(out, "</item>");
 }
@@ -57,7 +54,7 @@ static void write_items(const struct xmpp_request *request, const struct xml_nod
 		struct xylem_span id = item != NULL ? xml_attribute(item, "id") : XYLEM_SPAN_NONE;
 		const struct picture *picture = find(request, id);
 		if (picture != NULL && out->n < room) {
-			write_picture(out, picture, metadata);
+			avatar_write(out, picture, metadata);
 		}
 		item = item != NULL ? xml_next(item, NS_PUBSUB, "item") : NULL;
 	} while (item != NULL);
@@ -67,14 +64,14 @@ bool avatar_take(const struct xmpp_request *request, const struct xml_node *oper
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
 	struct xylem_span node = operation != NULL ? xml_attribute(operation, "node") : XYLEM_SPAN_NONE;
-	bool metadata = xylem_span_is(node, NS_METADATA_NODE);
+	bool metadata = xylem_span_is(node, AVATAR_METADATA);
 
 	if (request->set || operation == NULL || !xml_is(operation, NS_PUBSUB, "items") ||
-		(!metadata && !xylem_span_is(node, NS_DATA_NODE))) {
+		(!metadata && !xylem_span_is(node, AVATAR_DATA))) {
 		return false;
 	}
 	pubsub_open(request, &out, NS_PUBSUB);
-	xylem_buffer_format(&out, "<items node='%s'>", metadata ? NS_METADATA_NODE : NS_DATA_NODE);
+	xylem_buffer_format(&out, "<items node='%s'>", metadata ? AVATAR_METADATA : AVATAR_DATA);
 	write_items(request, operation, metadata, &out);
 	xylem_buffer_text(&out, "</items>");
 	pubsub_close(request, &out);

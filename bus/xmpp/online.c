@@ -165,3 +165,37 @@ bool online_has(struct online *online, const char *jid)
 	pthread_mutex_unlock(&online->lock);
 	return found;
 }
+
+/* As one block of strings, so that nothing is called under the lock. */
+static char *copy_all(struct online *online, const char *prefix, size_t *ret_n)
+{
+	size_t bytes = 0, at = place(online, prefix), n = count(online, prefix);
+	for (size_t i = 0; i < n; i++) {
+		bytes += strlen(online->addresses[at + i]) + 1;
+	}
+	char *copy = malloc(bytes + 1), *to = copy;
+	for (size_t i = 0; copy != NULL && i < n; i++) {
+		to = stpcpy(to, online->addresses[at + i]) + 1;
+	}
+	*ret_n = copy != NULL ? n : 0;
+	return copy;
+}
+
+void online_each(
+	struct online *online, const char *bare, void (*each)(void *context, const char *full), void *context)
+{
+	char prefix[FULL_SIZE];
+	size_t n;
+
+	if (strlen(bare) + 2 > sizeof(prefix)) {
+		return;
+	}
+	snprintf(prefix, sizeof(prefix), "%s/", bare);
+	pthread_mutex_lock(&online->lock);
+	char *copy = copy_all(online, prefix, &n);
+	pthread_mutex_unlock(&online->lock);
+	for (const char *full = copy; n > 0; n--, full += strlen(full) + 1) {
+		each(context, full);
+	}
+	free(copy);
+}

@@ -25,4 +25,8 @@ void online_clear(struct online *online);
 /* Is this full address, or any resource of this bare one, available? `jid`: as online_set() takes it. */
 bool online_has(struct online *online, const char *jid);
 
+/* Each available resource of a bare address, as a full one; called with a copy, under no lock. */
+void online_each(struct online *online, const char *bare, void (*each)(void *context, const char *full),
+	void *context);
+
 #endif

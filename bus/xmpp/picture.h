@@ -3,6 +3,7 @@
 #define XMPP_PICTURE_H
 
 #include <xmpp/presence.h>
+#include <xylem/buffer.h>
 
 #define PICTURE_SIDE 32U /* points, both ways */
 
@@ -15,5 +16,10 @@ struct picture {
 };
 /* Static; NULL without memory. Any thread. */
 const struct picture *picture_of(enum presence_show show);
+
+/* The nodes of XEP-0084, and a picture as an item of one of them (avatar.c). */
+#define AVATAR_DATA "urn:xmpp:avatar:data"
+#define AVATAR_METADATA "urn:xmpp:avatar:metadata"
+void avatar_write(struct xylem_buffer *out, const struct picture *picture, bool metadata);
 
 #endif

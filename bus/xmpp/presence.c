@@ -160,7 +160,8 @@ static void see(struct presence *presence, const struct xmpp_request *request, b
 	if (!jid_split(xml_attribute(request->iq, "from"), &from)) {
 		return;
 	}
-	online_set(presence->online, request->sender, from.resource, available);
+	bool changed = online_set(presence->online, request->sender, from.resource, available);
+	avatar_see(presence, request, available, changed);
 	if (!available) {
 		tell_face(presence, request);
 	}
@@ -295,6 +296,7 @@ void presence_link(struct presence *presence, bool up)
 {
 	if (!up) {
 		online_clear(presence->online);
+		online_clear(presence->pictured);
 	}
 	pthread_mutex_lock(&presence->lock);
 	presence->up = presence->announce = presence->probe = presence->woken = up;
@@ -325,8 +327,9 @@ int presence_new(struct presence **ret_presence, struct xmpp_service *service, s
 	pthread_mutex_init(&presence->lock, NULL);
 	pthread_cond_init(&presence->wake, NULL);
 	presence->online = online_new();
-	int error = presence->online == NULL ? -XYLEM_E_MEMORY
-					     : contacts_open(&presence->contacts, catalogue, reason);
+	presence->pictured = online_new();
+	bool made = presence->online != NULL && presence->pictured != NULL;
+	int error = !made ? -XYLEM_E_MEMORY : contacts_open(&presence->contacts, catalogue, reason);
 	if (error != 0) {
 		presence_free(presence);
 		return error;
@@ -373,6 +376,7 @@ struct presence *presence_free(struct presence *presence)
 	end_thread(presence);
 	contacts_close(presence->contacts);
 	online_free(presence->online);
+	online_free(presence->pictured);
 	for (size_t i = 0; i < presence->n; i++) {
 		free(presence->addresses[i]->local);
 		free(presence->addresses[i]);

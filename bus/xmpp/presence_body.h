@@ -36,6 +36,8 @@ struct presence {
 	struct xmpp_service *service;
 	struct contacts *contacts;
 	struct online *online;
+	struct online *pictured; /* of these, who is told of pictures (avatar_event.c) */
+	unsigned asking;         /* the link's thread: resources that have not answered yet */
 
 	pthread_mutex_t listeners_lock; /* held while they are called */
 	struct listener *listeners;
@@ -91,6 +93,13 @@ void presence_write_state(struct presence *presence, struct xylem_buffer *out, c
 void presence_write(struct presence *presence, struct xylem_buffer *out, const char *type, const char *local,
 	const char *to, bool full);
 void *presence_run(void *presence);
+
+/* avatar_event.c */
+/* A resource comes (`changed`: it was not there) or goes; on the link's thread. */
+void avatar_see(struct presence *presence, const struct xmpp_request *request, bool available, bool changed);
+/* Tells the resources of a contact that want it the picture of `local`. False: `send` says that the link is down. */
+bool avatar_tell(struct presence *presence, const char *local, const char *bare,
+	bool (*send)(struct presence *presence, struct xylem_buffer *out));
 void presence_say_goodbye(struct presence *presence, int64_t deadline_mono_us);
 
 #endif

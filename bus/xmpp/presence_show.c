@@ -260,14 +260,19 @@ static bool send(struct presence *presence, struct xylem_buffer *out, int64_t de
 	return error != -XYLEM_E_UNREACHABLE && error != -XYLEM_E_STOPPING;
 }
 
+static bool send_event(struct presence *presence, struct xylem_buffer *out)
+{
+	return send(presence, out, clock_mono_us() + ROOM_US);
+}
+
 static bool exists_here(struct presence *presence, struct xylem_span address)
 {
 	return !xylem_span_present(address) || presence_shown(presence, address) ||
 	       endpoints_have(service_endpoints(presence->service), address);
 }
 
-/* Tells what an address shows to its contacts; NULL: all addresses to all contacts. */
-static void tell_contacts(struct presence *presence, const char *local)
+/* Tells what an address shows to its contacts; NULL: all addresses to all contacts. `picture`: it is another one. */
+static void tell_contacts(struct presence *presence, const char *local, bool picture)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
 	struct contact *list = NULL;
@@ -284,7 +289,9 @@ static void tell_contacts(struct presence *presence, const char *local)
 			continue;
 		}
 		presence_write_state(presence, &out, list[i].local, list[i].jid, exists);
-		if (!send(presence, &out, clock_mono_us() + ROOM_US)) {
+		if (!send(presence, &out, clock_mono_us() + ROOM_US) ||
+			(picture && exists &&
+				!avatar_tell(presence, list[i].local, list[i].jid, send_event))) {
 			break;
 		}
 	}
@@ -292,9 +299,9 @@ static void tell_contacts(struct presence *presence, const char *local)
 }
 
 /* Those who may see an address that is gone are told so; the row then goes. */
-static void tell_one(struct presence *presence, const char *local)
+static void tell_one(struct presence *presence, const char *local, bool picture)
 {
-	tell_contacts(presence, local);
+	tell_contacts(presence, local, picture);
 	pthread_mutex_lock(&presence->lock);
 	struct address *address = find(presence, xylem_span_of(local));
 	if (address != NULL && address->hidden) {
@@ -304,7 +311,7 @@ static void tell_one(struct presence *presence, const char *local)
 }
 
 /* The next address whose news is due, marked as told; NULL: none, or no memory. */
-static char *next_due(struct presence *presence)
+static char *next_due(struct presence *presence, bool *ret_picture)
 {
 	char *local = NULL;
 	int64_t now = clock_mono_us();
@@ -313,6 +320,7 @@ static char *next_due(struct presence *presence)
 	for (size_t i = 0; presence->up && local == NULL && i < presence->n; i++) {
 		if (presence_due(presence->addresses[i], now)) {
 			local = strdup(presence->addresses[i]->local);
+			*ret_picture = presence->addresses[i]->show != presence->addresses[i]->told_show;
 			presence_told(presence->addresses[i], now);
 		}
 	}
@@ -323,8 +331,9 @@ static char *next_due(struct presence *presence)
 static void tell_due(struct presence *presence)
 {
 	char *local;
-	while (!atomic_load(&presence->ending) && (local = next_due(presence)) != NULL) {
-		tell_one(presence, local);
+	bool picture = false;
+	while (!atomic_load(&presence->ending) && (local = next_due(presence, &picture)) != NULL) {
+		tell_one(presence, local, picture);
 		free(local);
 	}
 }
@@ -439,7 +448,7 @@ static void announce(struct presence *presence)
 		presence_told(presence->addresses[i], now);
 	}
 	pthread_mutex_unlock(&presence->lock);
-	tell_contacts(presence, NULL);
+	tell_contacts(presence, NULL, false);
 }
 
 void *presence_run(void *context)

@@ -236,6 +236,44 @@ routes:
             answer = await self.ops.iq(kind, part, f"<pubsub xmlns='{PUBSUB}'>{payload}</pubsub>")
             self.assertEqual(condition(answer), "cancel/service-unavailable", payload)
 
+    async def test_19_who_asks_for_it_is_told_of_pictures(self):
+        """By `+notify` (XEP-0163): of each contact at the login, of a state that changes; nobody else, and not again."""
+        def of(address):
+            return lambda m: m.get("from") == address and m.find(f"{{{PUBSUB}#event}}event") is not None
+
+        def named(message):
+            items = message.find(f"{{{PUBSUB}#event}}event/{{{PUBSUB}#event}}items")
+            self.assertEqual((message.get("type"), items.get("node"), len(items)), ("headline", "urn:xmpp:avatar:metadata", 1))
+            info = items[0].find("{urn:xmpp:avatar:metadata}metadata/{urn:xmpp:avatar:metadata}info")
+            self.assertEqual(info.get("id"), items[0].get("id"))
+            return items[0].get("id")
+
+        def photo(presence):
+            return presence.find("{vcard-temp:x:update}x/{vcard-temp:x:update}photo").text
+        part, plain = f"route.desk@{BUS}", self.ops
+        plain.received.clear()
+        other = Client(self.stage.server, "ops")
+        other.xmpp.register_plugin("xep_0030")
+        # Features are those of the full address, which it has from the server.
+        other.xmpp.add_event_handler(
+            "session_bind", lambda _: other.xmpp["xep_0030"].add_feature("urn:xmpp:avatar:metadata+notify"))
+        await other.login()
+        first = {}
+        for address in self.PARTS:
+            first[address] = named(await other.message(of(address)))
+            await other.presence(lambda p, a=address: shows(a)(p) and photo(p) == first[a])
+        self.api("lanes/desk/topic:orders/pause", {})
+        dark = photo(await other.presence(shows(part, "dnd")))
+        self.assertNotEqual(dark, first[part])
+        self.assertEqual(named(await other.message(of(part))), dark)
+        self.api("lanes/desk/topic:orders/resume", {})
+        self.assertEqual(named(await other.message(of(part))), first[part])
+        # One for each change, and none to the resource that did not ask.
+        await other.iq("get", part, "<ping xmlns='urn:xmpp:ping'/>")
+        await plain.iq("get", part, "<ping xmlns='urn:xmpp:ping'/>")
+        self.assertEqual([m for client in (other, plain) for m in client.received if of(part)(m)], [])
+        await other.logout()
+
     # --- Changes of the configuration ----------------------------------------------------
 
     async def test_20_a_part_that_goes_and_comes_back(self):

@@ -55,6 +55,31 @@ static void contacts_are_found_listed_and_bounded(void **state)
 	assert_null(contacts_close(NULL));
 }
 
+static void append(void *context, const char *full)
+{
+	char *text = context;
+	snprintf(text + strlen(text), 128 - strlen(text), "%s ", full);
+}
+
+static void each_resource_of_one_person(void **state)
+{
+	static const char *const fulls[] = { "a@x/2", "a@x/1", "aa@x/1", "a@xx/1", "b@x/1" };
+	struct online *online = online_new();
+	char text[128] = "";
+	for (size_t i = 0; i < sizeof(fulls) / sizeof(fulls[0]); i++) {
+		char bare[16] = "";
+		size_t n = strcspn(fulls[i], "/");
+		memcpy(bare, fulls[i], n);
+		assert_true(online_set(online, bare, xylem_span_of(fulls[i] + n + 1), true));
+	}
+	online_each(online, "a@x", append, text);
+	assert_string_equal(text, "a@x/1 a@x/2 ");
+	online_each(online, "nobody@x", append, text);
+	online_each(online, "a@", append, text);
+	assert_string_equal(text, "a@x/1 a@x/2 ");
+	online_free(online);
+}
+
 static void resources_come_and_go(void **state)
 {
 	struct online *online = online_new();
@@ -91,6 +116,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contacts_are_found_listed_and_bounded),
 		cmocka_unit_test(resources_come_and_go),
+		cmocka_unit_test(each_resource_of_one_person),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
