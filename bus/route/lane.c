@@ -382,11 +382,22 @@ void lane_pause(struct lane *lane, const char *why)
 	lane->record.paused = why != NULL;
 	snprintf(lane->record.paused_why, sizeof(lane->record.paused_why), "%s", why ? why : "");
 	if (!why) {
-		lane->stopped = false;
+		lane->stopped = lane->stopped && !lane_running(lane); /* that takes a reload */
 		lane->blocked_until_us = 0;
 		circuit_hurry(&lane->circuit, clock_mono_us());
 	}
 	lane_wake(lane);
+	lane_show(lane);
+	pthread_mutex_unlock(&lane->lock);
+}
+
+void lane_cannot_start(struct lane *lane, const char *why)
+{
+	pthread_mutex_lock(&lane->lock);
+	struct xylem_reason whole;
+	xylem_reason_set(&whole, "it cannot start: %s; a reload tries again", why);
+	reason_copy(lane->why, sizeof(lane->why), whole.text);
+	lane->stopped = true;
 	lane_show(lane);
 	pthread_mutex_unlock(&lane->lock);
 }
@@ -411,11 +422,11 @@ bool lane_running(const struct lane *lane)
 
 static enum lane_condition condition_of(const struct lane *lane)
 {
-	if (lane->record.retired) {
-		return LANE_RETIRED;
-	}
 	if (lane->stopped) {
 		return LANE_STOPPED;
+	}
+	if (lane->record.retired) {
+		return LANE_RETIRED;
 	}
 	if (lane->record.paused) {
 		return LANE_PAUSED;

@@ -138,6 +138,8 @@ struct lane *lane_new(const struct lane_services *services, const struct lane_re
 struct lane *lane_free(struct lane *lane); /* stopped */
 /* Takes the plan over. The lane is stopped. */
 int lane_start(struct lane *lane, const struct lane_plan *plan, struct xylem_reason *reason);
+/* Shown as stopped, with the reason; it is configured, and not running. */
+void lane_cannot_start(struct lane *lane, const char *why);
 void lane_ask_stop(struct lane *lane);
 /* Waits for the workers (interrupting them after `grace_us`) and for the last commit. */
 void lane_stop(struct lane *lane, int64_t grace_us);

@@ -139,8 +139,7 @@ static void start(struct lanes *lanes, struct lane_wish *wish)
 		wish->plan = (struct lane_plan){ 0 };
 	}
 	if (error) {
-		xylem_log(XYLEM_LOG_ERROR, "lane", "%s cannot start: %s", lane->name,
-			reason.text[0] ? reason.text : xylem_error_row(error)->text);
+		lane_cannot_start(lane, reason.text[0] ? reason.text : xylem_error_row(error)->text);
 	}
 }
 
@@ -148,6 +147,7 @@ static void retire(struct lanes *lanes, struct lane *lane)
 {
 	struct xylem_reason reason;
 	lane_stop(lane, CHANGE_GRACE_US);
+	lane->stopped = false;
 	if (lane->record.retired) {
 		return;
 	}
@@ -450,7 +450,7 @@ int lanes_drop(struct lanes *lanes, const char *name, struct xylem_reason *reaso
 	pthread_mutex_lock(&lanes->lock);
 	struct lane *lane = find_named(lanes, name);
 	int error = lane ? 0 : not_found(reason, name);
-	if (!error && !lane->record.retired) {
+	if (!error && (!lane->record.retired || lane->stopped)) {
 		xylem_reason_set(
 			reason, "lane %s is in the configuration; only a retired lane can be dropped", name);
 		error = -XYLEM_E_CONFLICT;

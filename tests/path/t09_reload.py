@@ -189,4 +189,38 @@ def refused_late():
             bus.wait_lane("late/two", backlog=0, delivered=1)
 
 
+@case
+def cannot_start():
+    "a lane that cannot start says so and why, whoever resumes it, and the next reload starts it where it was"
+    with Sink() as sink:
+        bus = Bus({"in": {"webhook": {"path": "/in", "id": "/data/id", "key": "/data/id"}},
+                   **{name: {"http": {"url": sink.url}} for name in ("out", "other")}},
+                  {"r": {"from": ["in"], "to": ["out"]}, "s": {"from": ["in"], "to": ["other"]}})
+        with bus:
+            route = bus.routes.pop("r")
+            bus.write()
+            equal(bus.reload(), True, "taken")
+            bus.wait_lane("r/out", state="retired")
+            bus.routes["r"] = route
+            bus.write()
+            with contextlib.closing(sqlite3.connect(bus.data / "catalogue.db", timeout=20)) as catalogue:
+                with catalogue:
+                    catalogue.execute("CREATE TRIGGER no_return BEFORE UPDATE OF retired ON lanes "
+                                      "BEGIN SELECT RAISE(ABORT, 'no'); END")
+                equal(bus.reload(), True, "taken")
+                lane = bus.wait_lane("r/out", state="stopped")
+                say(f"{lane['lane']}: {lane['state']}: {lane['why']}")
+                assert lane["why"].startswith("it cannot start: catalogue: no"), lane
+                equal(len(bus.log_line("r/out: stopped: it cannot start")), 1, "said once")
+                bus.do("lanes/r/out/resume")
+                equal(bus.lane("r/out")["state"], "stopped", "resumed")
+                equal(bus.ask("POST", "/api/v1/lanes/r/out/drop", {}).status, 409, "it is in the configuration")
+                with catalogue:
+                    catalogue.execute("DROP TRIGGER no_return")
+            bus.post("/in", '{"id":"waits"}')
+            sink.wait_ids(["waits"])
+            equal(bus.reload(), True, "taken")
+            bus.wait_lane("r/out", backlog=0, delivered=1)
+
+
 run()
