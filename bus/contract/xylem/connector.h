@@ -38,7 +38,7 @@ enum xylem_failure {
 	XYLEM_FAILURE_MISCONFIGURED,
 	XYLEM_FAILURE_BUSY,
 	XYLEM_FAILURE_WRONG,
-	/* Not tried, because an earlier one of this call failed (ORDERED sinks). Nothing is counted. */
+	/* Not tried, because an earlier one of this call failed (ORDERED sinks), or left for the next call. Nothing is counted. */
 	XYLEM_NOT_TRIED,
 	/* Not sent, on purpose: an option of the connector says that such a message is not wanted. Settled as `discarded`, or sent on by the lane's `otherwise`. */
 	XYLEM_DISCARDED,
