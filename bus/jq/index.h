@@ -95,8 +95,10 @@ static inline const struct json_entry *jq_entry_member(
 	const struct jq_index *index, const struct json_entry *object, const char *name, size_t n)
 {
 	const struct json_entry *entry = object + 1, *end = json_entry_next(object), *found = NULL;
+	/* No entry has a longer name in full, and the mark is none's length. */
+	size_t plain = n < JSON_NAME_ESCAPED ? n : SIZE_MAX;
 	for (; entry < end; entry = json_entry_next(entry)) {
-		if (entry->name_n == n) {
+		if (entry->name_n == plain) {
 			const char *at = index->begin + entry->at - entry->name_back;
 			found = jq_same_bytes(at, name, n) ? entry : found;
 		} else if (entry->name_n == JSON_NAME_ESCAPED &&
