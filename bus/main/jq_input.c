@@ -109,8 +109,11 @@ const char *jq_input_name(const struct jq_input *input)
 /* Newlines of the file up to `at`; none when `at` is still in the one before. */
 static uint64_t lines_count(struct jq_input *input)
 {
-	for (; input->counted < input->at; input->counted++) {
-		input->lines += input->bytes[input->counted] == '\n';
+	while (input->counted < input->at) {
+		const char *from = input->bytes + input->counted;
+		const char *line = memchr(from, '\n', input->at - input->counted);
+		input->counted = line ? input->counted + (size_t)(line - from) + 1 : input->at;
+		input->lines += line != NULL;
 	}
 	return input->lines;
 }
