@@ -4,16 +4,25 @@
 
 #include <string.h>
 
+static const struct xylem_span lane = XYLEM_SPAN_LITERAL("lane:");
+
+struct xylem_span message_ingress_only(const struct xylem_message *message)
+{
+	struct xylem_span ingress = message->ingress;
+	if (ingress.n <= lane.n || memcmp(ingress.at, lane.at, lane.n) != 0) {
+		return XYLEM_SPAN_NONE;
+	}
+	return xylem_span(ingress.at + lane.n, ingress.n - lane.n);
+}
+
 bool message_ingress_lane(
 	const struct xylem_message *message, const char *route, struct xylem_span *ret_destination)
 {
-	static const struct xylem_span lane = XYLEM_SPAN_LITERAL("lane:");
-	struct xylem_span ingress = message->ingress;
-	size_t n = strlen(route), before = lane.n + n + 1;
-	if (ingress.n <= before || memcmp(ingress.at, lane.at, lane.n) != 0 ||
-		memcmp(ingress.at + lane.n, route, n) != 0 || ingress.at[lane.n + n] != '/') {
+	struct xylem_span only = message_ingress_only(message);
+	size_t n = strlen(route);
+	if (only.n <= n + 1 || memcmp(only.at, route, n) != 0 || only.at[n] != '/') {
 		return false;
 	}
-	*ret_destination = xylem_span(ingress.at + before, ingress.n - before);
+	*ret_destination = xylem_span(only.at + n + 1, only.n - n - 1);
 	return true;
 }

@@ -16,4 +16,7 @@
 bool message_ingress_lane(
 	const struct xylem_message *message, const char *route, struct xylem_span *ret_destination);
 
+/* ROUTE/DESTINATION of the only lane that it is for; absent where others may take it. Borrowed. */
+struct xylem_span message_ingress_only(const struct xylem_message *message);
+
 #endif

@@ -126,9 +126,9 @@ static bool is_pending(const struct show *show, const struct trace_lane *lane)
 		       (!xylem_span_present(show->replay.destination) ||
 			       xylem_span_is(show->replay.destination, lane->destination));
 	}
-	struct xylem_span destination;
-	if (message_ingress_lane(message, lane->route, &destination)) {
-		return xylem_span_is(destination, lane->destination);
+	struct xylem_span only = message_ingress_only(message);
+	if (xylem_span_present(only)) {
+		return xylem_span_is(only, lane->name);
 	}
 	bool of_topic = message->ingress.n > 6 && memcmp(message->ingress.at, "topic:", 6) == 0;
 	/* The bus's own lane takes what is in topics. */

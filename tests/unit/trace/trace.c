@@ -404,6 +404,28 @@ static void a_message_shows_its_family(void **state)
 	hospital_close(hospital);
 }
 
+/* Of a message that was diverted, also by a lane of another route, no other lane is waited for. */
+static void a_diverted_message_waits_for_its_lane(void **state)
+{
+	struct place *place = *state;
+	static const struct {
+		const char *ingress;
+		size_t lanes;
+	} rows[] = { { "lane:orders/partner", 1 }, { "lane:other/partner", 0 } };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[4][64];
+		struct xylem_message message = message_of(3, text);
+		message.kind = XYLEM_DERIVED;
+		message.parent = place->at[3];
+		message.ingress = xylem_span_of(rows[i].ingress);
+		struct xylem_position at;
+		assert_int_equal(journal_append_wait(place->journal, &message, 1, true, &at), 0);
+		json_t *json = show(place, at);
+		assert_int_equal(json_array_size(json_object_get(json, "lanes")), rows[i].lanes);
+		json_decref(json);
+	}
+}
+
 /* --- Trimming ------------------------------------------------------------- */
 
 static int trim(sqlite3 *database, void *context, struct xylem_reason *reason)
@@ -432,6 +454,7 @@ int main(void)
 		TEST(a_deadline_stops_and_says_where),
 		TEST(a_message_shows_each_lane),
 		TEST(a_message_shows_its_family),
+		TEST(a_diverted_message_waits_for_its_lane),
 		TEST(rows_below_the_journal_go),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
