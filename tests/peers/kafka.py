@@ -147,7 +147,8 @@ class Kafka:
         java = ["java", *_JVM, "-cp", f"{folder}/*"]
         if not (data / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            formatting = Process([*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", properties],
+            # With `=`, since one name in 64 begins with a hyphen.
+            formatting = Process([*java, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", properties],
                                  log=self.folder / "format.log")
             if formatting.wait(60) != 0:
                 raise PeerError(f"kafka: format failed\n{formatting.tail()}")
