@@ -10,21 +10,13 @@
 
 #include <catalogue/audit.h>
 
-struct place {
-	char folder[64];
-	struct catalogue *catalogue;
-};
+#include "tests/unit/catalogue/place.h"
 
 static int set_up(void **state)
 {
-	struct place *place = calloc(1, sizeof(*place));
-	char path[96];
+	place_set_up(state);
+	struct place *place = *state;
 	struct xylem_reason reason;
-	strcpy(place->folder, "/tmp/xylem-audit-XXXXXX");
-	assert_non_null(mkdtemp(place->folder));
-	snprintf(path, sizeof(path), "%s/catalogue.db", place->folder);
-	struct catalogue_options options = { .path = path, .io = io_system() };
-	assert_int_equal(catalogue_open(&place->catalogue, &options, &reason), 0);
 	for (int i = 0; i < 10; i++) {
 		char arguments[64];
 		snprintf(arguments, sizeof(arguments), "{\"lane\":\"orders/%d\"}", i);
@@ -32,18 +24,6 @@ static int set_up(void **state)
 			arguments, i % 2 ? "ok" : "forbidden" };
 		assert_int_equal(audit_write(place->catalogue, &record, &reason), 0);
 	}
-	*state = place;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct place *place = *state;
-	catalogue_close(place->catalogue);
-	char command[96];
-	snprintf(command, sizeof(command), "rm -rf '%s'", place->folder);
-	assert_int_equal(system(command), 0);
-	free(place);
 	return 0;
 }
 
@@ -102,7 +82,7 @@ static void a_change_shows(void **state)
 		assert_int_equal(catalogue_write(place->catalogue, run_sql, sql, &reason), 0);
 		assert_int_equal(audit_check(place->catalogue, &reason), -XYLEM_E_DAMAGED);
 		assert_non_null(strstr(reason.text, changes[i].named));
-		tear_down(state);
+		place_tear_down(state);
 		set_up(state);
 	}
 }
@@ -110,8 +90,8 @@ static void a_change_shows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(newest_first_in_pages, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_change_shows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(newest_first_in_pages, set_up, place_tear_down),
+		cmocka_unit_test_setup_teardown(a_change_shows, set_up, place_tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

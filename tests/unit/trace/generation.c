@@ -10,35 +10,7 @@
 
 #include <trace/generation.h>
 
-struct place {
-	char folder[64];
-	struct catalogue *catalogue;
-};
-
-static int set_up(void **state)
-{
-	struct place *place = calloc(1, sizeof(*place));
-	char path[96];
-	struct xylem_reason reason;
-	strcpy(place->folder, "/tmp/xylem-generation-XXXXXX");
-	assert_non_null(mkdtemp(place->folder));
-	snprintf(path, sizeof(path), "%s/catalogue.db", place->folder);
-	const struct catalogue_options options = { .path = path, .io = io_system() };
-	assert_int_equal(catalogue_open(&place->catalogue, &options, &reason), 0);
-	*state = place;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct place *place = *state;
-	char command[128];
-	catalogue_close(place->catalogue);
-	snprintf(command, sizeof(command), "rm -rf '%s'", place->folder);
-	assert_int_equal(system(command), 0);
-	free(place);
-	return 0;
-}
+#include "tests/unit/catalogue/place.h"
 
 /* The route is `what` from now on. */
 static void note(struct place *place, const char *route, char what, int64_t now_us)
@@ -105,7 +77,7 @@ static void the_latest_are_kept(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, place_set_up, place_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(a_change_is_found_by_its_time),
 		TEST(a_clock_set_back_turns_nothing_round),
