@@ -2,68 +2,31 @@
 /*
  * Results of route tests as JUnit's XML, which every build server reads.
  */
-#include <json/utf8.h>
 #include <main/route_test.h>
+#include <xmpp/xml.h>
 
-/* The Char of XML 1.0. */
-static bool is_allowed(uint32_t point)
+/* What XML 1.0 cannot hold, and what is no UTF-8, becomes U+FFFD. */
+static void attribute_write(struct xylem_buffer *out, const char *name, struct xylem_span value)
 {
-	return point == '\t' || point == '\n' || point == '\r' || (point >= 0x20 && point < 0xfffe) ||
-	       point > 0xffff;
-}
-
-static const char *instead_of(uint32_t point)
-{
-	switch (point) {
-	case '<':
-		return "&lt;";
-	case '>':
-		return "&gt;";
-	case '&':
-		return "&amp;";
-	case '"':
-		return "&quot;";
-	case '\t':
-		return "&#9;";
-	case '\n':
-		return "&#10;";
-	case '\r':
-		return "&#13;";
-	default:
-		return is_allowed(point) ? NULL : "?";
-	}
-}
-
-/* Text for an attribute or an element; what XML 1.0 cannot hold, and what is no UTF-8, becomes `?`. */
-static void text_write(struct xylem_buffer *out, struct xylem_span text)
-{
-	const char *at = text.at, *end = at + text.n;
-	while (at < end) {
-		uint32_t point = 0;
-		size_t n = utf8_next(at, end, &point);
-		const char *instead = n ? instead_of(point) : "?";
-		n = n ? n : 1;
-		xylem_buffer_span(out, instead ? xylem_span_of(instead) : xylem_span(at, n));
-		at += n;
-	}
+	XYLEM_BUFFER_SCOPED whole = { 0 };
+	xml_repair(value, &whole);
+	xml_write_attribute(out, name, xylem_buffer_borrow(&whole));
 }
 
 static void result_write(struct xylem_buffer *out, const struct route_test_result *result)
 {
-	xylem_buffer_text(out, "<testcase classname=\"");
-	text_write(out, xylem_span_of(result->test->route));
-	xylem_buffer_text(out, "\" name=\"");
-	text_write(out, xylem_span_of(result->test->name));
-	xylem_buffer_format(out, "\" file=\"");
-	text_write(out, xylem_span_of(result->test->place.file));
+	xylem_buffer_text(out, "<testcase");
+	attribute_write(out, "classname", xylem_span_of(result->test->route));
+	attribute_write(out, "name", xylem_span_of(result->test->name));
+	attribute_write(out, "file", xylem_span_of(result->test->place.file));
 	xylem_buffer_format(
-		out, "\" line=\"%d\" time=\"%.6f\"", result->test->place.line, (double)result->took_us / 1e6);
+		out, " line='%d' time='%.6f'", result->test->place.line, (double)result->took_us / 1e6);
 	if (result->passed) {
 		xylem_buffer_text(out, "/>\n");
 		return;
 	}
-	xylem_buffer_text(out, "><failure message=\"not as expected\">");
-	text_write(out, result->text);
+	xylem_buffer_text(out, "><failure message='not as expected'>");
+	xml_escape_words(out, result->text);
 	xylem_buffer_text(out, "</failure></testcase>\n");
 }
 
@@ -74,9 +37,9 @@ void route_test_junit_write(
 	for (size_t i = 0; i < n; i++) {
 		failed += !results[i].passed;
 	}
-	xylem_buffer_text(out, "<testsuite name=\"");
-	text_write(out, xylem_span_of(name));
-	xylem_buffer_format(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\">\n", n, failed);
+	xylem_buffer_text(out, "<testsuite");
+	attribute_write(out, "name", xylem_span_of(name));
+	xylem_buffer_format(out, " tests='%zu' failures='%zu' errors='0'>\n", n, failed);
 	for (size_t i = 0; i < n; i++) {
 		result_write(out, &results[i]);
 	}
@@ -85,11 +48,11 @@ void route_test_junit_write(
 
 void route_test_junit_broken(struct xylem_buffer *out, const char *name, struct xylem_span why)
 {
-	xylem_buffer_text(out, "<testsuite name=\"");
-	text_write(out, xylem_span_of(name));
-	xylem_buffer_text(out, "\" tests=\"1\" failures=\"0\" errors=\"1\">\n<testcase classname=\"");
-	text_write(out, xylem_span_of(name));
-	xylem_buffer_text(out, "\" name=\"can be read\"><error message=\"cannot be read\">");
-	text_write(out, why);
+	xylem_buffer_text(out, "<testsuite");
+	attribute_write(out, "name", xylem_span_of(name));
+	xylem_buffer_text(out, " tests='1' failures='0' errors='1'>\n<testcase");
+	attribute_write(out, "classname", xylem_span_of(name));
+	xylem_buffer_text(out, " name='can be read'><error message='cannot be read'>");
+	xml_escape_words(out, why);
 	xylem_buffer_text(out, "</error></testcase>\n</testsuite>\n");
 }
