@@ -26,6 +26,7 @@ static bool fail(struct xylem_buffer *buffer)
 {
 	buffer->failed = true;
 	buffer->n = 0;
+	buffer->room = 0; /* so that no append finds any */
 	return false;
 }
 
@@ -56,28 +57,11 @@ bool xylem_buffer_reserve(struct xylem_buffer *buffer, size_t more)
 	return true;
 }
 
-void xylem_buffer_append(struct xylem_buffer *buffer, const void *bytes, size_t n)
-{
-	if (n > 0 && xylem_buffer_reserve(buffer, n)) {
-		memcpy(buffer->bytes + buffer->n, bytes, n);
-		buffer->n += n;
-	}
-}
-
-void xylem_buffer_span(struct xylem_buffer *buffer, struct xylem_span span)
-{
-	xylem_buffer_append(buffer, span.at, span.n);
-}
-
-void xylem_buffer_text(struct xylem_buffer *buffer, const char *text)
-{
-	xylem_buffer_append(buffer, text, strlen(text));
-}
-
-void xylem_buffer_byte(struct xylem_buffer *buffer, char byte)
-{
-	xylem_buffer_append(buffer, &byte, 1);
-}
+/* The inline ones, for whoever takes their addresses or is not optimized. */
+extern void xylem_buffer_append(struct xylem_buffer *buffer, const void *bytes, size_t n);
+extern void xylem_buffer_span(struct xylem_buffer *buffer, struct xylem_span span);
+extern void xylem_buffer_text(struct xylem_buffer *buffer, const char *text);
+extern void xylem_buffer_byte(struct xylem_buffer *buffer, char byte);
 
 void xylem_buffer_format(struct xylem_buffer *buffer, const char *format, ...)
 {

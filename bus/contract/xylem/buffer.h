@@ -3,6 +3,7 @@
 #define XYLEM_BUFFER_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include <xylem/span.h>
 #include <xylem/visible.h>
@@ -22,10 +23,31 @@ struct xylem_buffer {
 XYLEM_PUBLIC void xylem_buffer_finish(struct xylem_buffer *buffer);
 XYLEM_PUBLIC void xylem_buffer_clear(struct xylem_buffer *buffer); /* empties, keeps the memory */
 XYLEM_PUBLIC bool xylem_buffer_reserve(struct xylem_buffer *buffer, size_t more); /* false: failed */
-XYLEM_PUBLIC void xylem_buffer_append(struct xylem_buffer *buffer, const void *bytes, size_t n);
-XYLEM_PUBLIC void xylem_buffer_span(struct xylem_buffer *buffer, struct xylem_span span);
-XYLEM_PUBLIC void xylem_buffer_text(struct xylem_buffer *buffer, const char *text);
-XYLEM_PUBLIC void xylem_buffer_byte(struct xylem_buffer *buffer, char byte);
+
+/* The appends are inline as long as there is room, which is nearly always; what they call otherwise is above. */
+XYLEM_PUBLIC inline void xylem_buffer_append(struct xylem_buffer *buffer, const void *bytes, size_t n)
+{
+	if (n > 0 && (n <= buffer->room - buffer->n || xylem_buffer_reserve(buffer, n))) {
+		memcpy(buffer->bytes + buffer->n, bytes, n);
+		buffer->n += n;
+	}
+}
+
+XYLEM_PUBLIC inline void xylem_buffer_span(struct xylem_buffer *buffer, struct xylem_span span)
+{
+	xylem_buffer_append(buffer, span.at, span.n);
+}
+
+XYLEM_PUBLIC inline void xylem_buffer_text(struct xylem_buffer *buffer, const char *text)
+{
+	xylem_buffer_append(buffer, text, strlen(text));
+}
+
+XYLEM_PUBLIC inline void xylem_buffer_byte(struct xylem_buffer *buffer, char byte)
+{
+	xylem_buffer_append(buffer, &byte, 1);
+}
+
 XYLEM_PUBLIC void xylem_buffer_format(struct xylem_buffer *buffer, const char *format, ...)
 	XYLEM_PRINTF(2, 3);
 XYLEM_PUBLIC void xylem_buffer_cut(struct xylem_buffer *buffer, size_t n); /* keeps the first n */
