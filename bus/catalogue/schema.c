@@ -343,6 +343,13 @@ static const char *const steps[] = {
 	" hash BLOB NOT NULL," /* of from, where and steps with their files */
 	" PRIMARY KEY (route, since_us)"
 	") STRICT, WITHOUT ROWID;",
+	/*
+	 * 9: what a topic's items cost: an index that says too what is gone, and no trigger for each row that
+	 * goes; who removes rows removes their copies (bus/topic/carry.c).
+	 */
+	"DROP INDEX topic_entries_order;"
+	"CREATE INDEX topic_entries_order ON topic_entries (topic, number, gone);"
+	"DROP TRIGGER topic_entry_removed;",
 };
 #define STEP_COUNT ((int)(sizeof(steps) / sizeof(steps[0])))
 

@@ -11,8 +11,9 @@
  * A crash before it copies again what was not copied yet.
  *
  * What it does not do: nothing is appended to the journal, so no lane sees
- * a carried item again (docs/decisions/0090-kept-items-are-copied.md). Copies are
- * removed by triggers of the catalogue, together with their item.
+ * a carried item again (docs/decisions/0090-kept-items-are-copied.md). A copy goes
+ * in the transaction in which its item goes: a row that changes (retracted, replaced)
+ * has a trigger for it in the catalogue, who deletes rows calls copies_drop().
  */
 #include <stdio.h>
 #include <string.h>
@@ -197,17 +198,39 @@ static int write_copy(
 	return catalogue_step_done(database, statement, reason);
 }
 
-/* Copies of items that have expired are of no use to anybody. */
-static int remove_expired(sqlite3 *database, const struct batch *batch, struct xylem_reason *reason)
+int copies_drop(sqlite3 *database, const char *topic, int64_t number, struct xylem_reason *reason)
 {
-	sqlite3_stmt *statement = catalogue_statement(database,
-		"DELETE FROM topic_entries WHERE topic = ?1 AND carried = 1 AND time_us < ?2", reason);
+	sqlite3_stmt *statement = catalogue_statement(
+		database, "DELETE FROM topic_carried WHERE topic = ?1 AND offset <= ?2", reason);
+	if (statement == NULL) {
+		return -XYLEM_E_IO;
+	}
+	sqlite3_bind_text(statement, 1, topic, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, number);
+	return catalogue_step_done(database, statement, reason);
+}
+
+static int remove_older(
+	sqlite3 *database, const char *sql, const struct batch *batch, struct xylem_reason *reason)
+{
+	sqlite3_stmt *statement = catalogue_statement(database, sql, reason);
 	if (statement == NULL) {
 		return -XYLEM_E_IO;
 	}
 	sqlite3_bind_text(statement, 1, batch->topic, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 2, batch->from_us);
 	return catalogue_step_done(database, statement, reason);
+}
+
+/* Copies of items that have expired are of no use to anybody. */
+static int remove_expired(sqlite3 *database, const struct batch *batch, struct xylem_reason *reason)
+{
+	int error = remove_older(database,
+		"DELETE FROM topic_entries WHERE topic = ?1 AND carried = 1 AND time_us < ?2", batch, reason);
+	return error != 0
+		       ? error
+		       : remove_older(database, "DELETE FROM topic_carried WHERE topic = ?1 AND time_us < ?2",
+				 batch, reason);
 }
 
 static int write_copies(sqlite3 *database, void *context, struct xylem_reason *reason)

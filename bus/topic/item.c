@@ -174,18 +174,40 @@ static int trim_old(sqlite3 *database, const struct item_entry *entry, struct xy
 	return catalogue_step_done(database, statement, reason);
 }
 
-static int trim_beyond(sqlite3 *database, const struct item_entry *entry, struct xylem_reason *reason)
+/* The newest that is one too many; -1: none is. */
+static int newest_beyond(
+	sqlite3 *database, const struct item_entry *entry, int64_t *ret_number, struct xylem_reason *reason)
 {
 	sqlite3_stmt *statement = catalogue_statement(database,
-		"DELETE FROM topic_entries WHERE topic = ?1 AND gone = 0 AND number <= (SELECT number FROM "
-		"topic_entries WHERE topic = ?1 AND gone = 0 ORDER BY number DESC LIMIT 1 OFFSET ?2)",
+		"SELECT number FROM topic_entries WHERE topic = ?1 AND gone = 0 ORDER BY number DESC LIMIT 1 "
+		"OFFSET ?2",
 		reason);
 	if (statement == NULL) {
 		return -XYLEM_E_IO;
 	}
 	sqlite3_bind_text(statement, 1, entry->topic, -1, SQLITE_STATIC);
 	sqlite3_bind_int64(statement, 2, entry->max_items);
-	return catalogue_step_done(database, statement, reason);
+	int step = catalogue_step_row(database, statement, reason);
+	*ret_number = step == 1 ? sqlite3_column_int64(statement, 0) : -1;
+	return step < 0 ? step : 0;
+}
+
+static int trim_beyond(sqlite3 *database, const struct item_entry *entry, struct xylem_reason *reason)
+{
+	int64_t number;
+	int error = newest_beyond(database, entry, &number, reason);
+	if (error != 0 || number < 0) {
+		return error;
+	}
+	sqlite3_stmt *statement = catalogue_statement(
+		database, "DELETE FROM topic_entries WHERE topic = ?1 AND gone = 0 AND number <= ?2", reason);
+	if (statement == NULL) {
+		return -XYLEM_E_IO;
+	}
+	sqlite3_bind_text(statement, 1, entry->topic, -1, SQLITE_STATIC);
+	sqlite3_bind_int64(statement, 2, number);
+	error = catalogue_step_done(database, statement, reason);
+	return error != 0 ? error : copies_drop(database, entry->topic, number, reason);
 }
 
 static int trim(sqlite3 *database, const struct topics *topics, const struct item_entry *newest, size_t n,

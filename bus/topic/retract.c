@@ -124,6 +124,7 @@ int items_purge(sqlite3 *database, struct change *change, struct xylem_reason *r
 	struct xylem_position end = change->topics->gone_before;
 	int error = change_run(
 		database, "DELETE FROM topic_entries WHERE topic = ?1", change->topic, NULL, reason);
+	error = error != 0 ? error : copies_drop(database, change->topic, INT64_MAX, reason);
 	error = error != 0 ? error : forget_purges(database, change, reason);
 	sqlite3_stmt *statement =
 		error != 0

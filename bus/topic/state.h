@@ -285,6 +285,8 @@ int items_enter(
  * to go; true: there may be more to do. The teller's thread.
  */
 bool topics_carry(struct topics *topics);
+/* Removes the copies of the topic's items up to `number`; for whoever removes those rows, in the same transaction. */
+int copies_drop(sqlite3 *database, const char *topic, int64_t number, struct xylem_reason *reason);
 /* An item whose record the journal no longer has; the message lives in the arena. -XYLEM_E_NOT_FOUND. */
 int item_carried(struct topics *topics, const char *topic, struct xylem_position position,
 	struct xylem_arena *arena, struct xylem_message *ret_message);

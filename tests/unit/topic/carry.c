@@ -162,6 +162,18 @@ static int make_old(sqlite3 *database, void *context, struct xylem_reason *reaso
 	return statement == NULL ? -XYLEM_E_IO : catalogue_step_done(database, statement, reason);
 }
 
+/* What was copied is so old by now. */
+static int make_copies_old(sqlite3 *database, void *context, struct xylem_reason *reason)
+{
+	sqlite3_stmt *items = catalogue_statement(
+		database, "UPDATE topic_entries SET time_us = 1 WHERE carried = 1", reason);
+	int error = items == NULL ? -XYLEM_E_IO : catalogue_step_done(database, items, reason);
+	sqlite3_stmt *copied = error != 0 ? NULL
+					  : catalogue_statement(
+						    database, "UPDATE topic_carried SET time_us = 1", reason);
+	return copied == NULL ? -XYLEM_E_IO : catalogue_step_done(database, copied, reason);
+}
+
 /* By `item_expire` they are kept until then; a topic with neither bound keeps what the journal keeps. */
 static void as_long_as_the_topic_says(void **state)
 {
@@ -174,6 +186,11 @@ static void as_long_as_the_topic_says(void **state)
 	bury(place);
 	assert_items(place, "fresh", "new ");
 	assert_items(place, "all", "");
+	assert_int_equal(copies(place), 1);
+	check(catalogue_write(place->catalogue, make_copies_old, NULL, &reason), &reason);
+	put(place, "fresh", "newer");
+	bury(place); /* the next to be copied finds it expired */
+	assert_items(place, "fresh", "newer ");
 	assert_int_equal(copies(place), 1);
 }
 
