@@ -221,10 +221,9 @@ static int notify(struct topics *topics, const struct topic_outlet *outlet,
 /* Results from the first on; how many are final. The others are to be given again. */
 static size_t report(struct part *const *parts, size_t n, struct xylem_result *results)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (flight_waits(parts[i])) {
-			return i;
-		}
+	size_t settled = flight_settled(parts, n);
+
+	for (size_t i = 0; i < settled; i++) {
 		if (parts[i]->error != 0) {
 			xylem_result_fail(&results[i], XYLEM_FAILURE_DOWN,
 				parts[i]->indexed ? "xmpp-link" : "catalogue", "notifying subscribers: %s",
@@ -232,7 +231,7 @@ static size_t report(struct part *const *parts, size_t n, struct xylem_result *r
 			return i + 1;
 		}
 	}
-	return n;
+	return settled;
 }
 
 static void node_count(struct node *node)

@@ -36,12 +36,18 @@ struct part *flight_part(struct flight *flight, struct topics *topics, const str
 	return part;
 }
 
-bool flight_waits(struct part *part)
+size_t flight_settled(struct part *const *parts, size_t n)
 {
-	pthread_mutex_lock(&part->flight->lock);
-	bool waiting = part->waiting;
-	pthread_mutex_unlock(&part->flight->lock);
-	return waiting;
+	size_t settled = 0;
+
+	if (n > 0) {
+		pthread_mutex_lock(&parts[0]->flight->lock);
+		while (settled < n && !parts[settled]->waiting) {
+			settled++;
+		}
+		pthread_mutex_unlock(&parts[0]->flight->lock);
+	}
+	return settled;
 }
 
 void flight_begin(struct part *part)
@@ -84,7 +90,7 @@ void flight_forget(struct part *const *parts, size_t n, const struct topic_outle
 {
 	for (size_t i = 0; i < n && outlet != NULL; i++) {
 		struct part *part = parts[i];
-		if (!flight_waits(part)) {
+		if (flight_settled(&part, 1) == 1) {
 			continue;
 		}
 		outlet->forget(outlet->outlet, part);

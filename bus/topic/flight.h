@@ -46,7 +46,8 @@ bool flight_await(struct flight *flight, const struct topic_outlet *outlet, size
 /* `before` is the one before it, whose snapshot it shares if it is of the same topic; NULL: none. NULL without memory. */
 struct part *flight_part(struct flight *flight, struct topics *topics, const struct xylem_message *message,
 	const struct part *before);
-bool flight_waits(struct part *part);
+/* How many from the first on do not wait any more; all of one flight. */
+size_t flight_settled(struct part *const *parts, size_t n);
 /* It waits for its notifications; `end` takes that back. `done` is how the outlet says that all are confirmed. */
 void flight_begin(struct part *part);
 void flight_cancel(struct part *part);

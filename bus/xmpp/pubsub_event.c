@@ -24,14 +24,26 @@
 
 /* All notifications of one item. */
 struct notice {
-	struct notice *next, *before;
+	struct notice *next, *before; /* under the outlet's lock */
 	struct event_outlet *outlet;
-	size_t waiting; /* under the outlet's lock */
-	int error;
-	bool queueing;   /* notify() still adds: it completes */
-	bool completing; /* its `done` is being called */
+	_Atomic size_t
+		waiting; /* notifications not confirmed, and whoever holds it; 0: its `done` is being called */
+	_Atomic int error;
 	void (*done)(void *context, int error);
 	void *context;
+};
+
+/* What is written for an item, and for each of those who are told of it. */
+struct sending {
+	struct event_outlet *outlet;
+	struct notice *notice;
+	struct xylem_buffer event; /* shared by all: from behind the attributes on */
+	struct xylem_buffer body;  /* for those who want one */
+	struct xylem_buffer stanza;
+	const char *type;
+	char id[LINK_ID_SIZE + 8]; /* longer than that of an item */
+	int64_t patience_us;
+	const _Atomic bool *interrupted;
 };
 
 struct event_outlet {
@@ -40,6 +52,7 @@ struct event_outlet {
 	pthread_cond_t completed;
 	struct notice *notices;
 	_Atomic uint64_t confirmed;
+	struct sending fanout; /* of notify(), whose memory serves item after item: the fan-out's thread */
 	struct topic_outlet face;
 };
 
@@ -59,20 +72,28 @@ static void one_less(struct notice *notice, int error)
 {
 	struct event_outlet *outlet = notice->outlet;
 
-	pthread_mutex_lock(&outlet->lock);
-	notice->error = notice->error != 0 ? notice->error : error;
-	bool last = --notice->waiting == 0 && !notice->queueing;
-	notice->completing = last;
-	pthread_mutex_unlock(&outlet->lock);
-	if (!last) {
+	if (error != 0) {
+		atomic_store(&notice->error, error);
+	}
+	if (atomic_fetch_sub(&notice->waiting, 1) > 1) {
 		return;
 	}
-	notice->done(notice->context, notice->error);
+	notice->done(notice->context, atomic_load(&notice->error));
 	pthread_mutex_lock(&outlet->lock);
 	unlink_notice(outlet, notice);
 	pthread_cond_broadcast(&outlet->completed);
 	pthread_mutex_unlock(&outlet->lock);
 	free(notice);
+}
+
+/* Once more, so that it is not completed under our hands. False: it is being completed. */
+static bool hold(struct notice *notice)
+{
+	size_t waiting = atomic_load(&notice->waiting);
+
+	while (waiting > 0 && !atomic_compare_exchange_weak(&notice->waiting, &waiting, waiting + 1)) {
+	}
+	return waiting > 0;
 }
 
 static void confirmed(void *context, const struct link_outcome *outcome)
@@ -88,18 +109,6 @@ static void confirmed(void *context, const struct link_outcome *outcome)
 }
 
 /* --- Sending -------------------------------------------------------------- */
-
-struct sending {
-	struct event_outlet *outlet;
-	struct notice *notice;
-	struct xylem_buffer event; /* shared by all: from behind the attributes on */
-	struct xylem_buffer body;  /* for those who want one */
-	struct xylem_buffer stanza;
-	const char *type;
-	char id[LINK_ID_SIZE + 8]; /* longer than that of an item */
-	int64_t patience_us;
-	const _Atomic bool *interrupted;
-};
 
 /* Where an address has several subscriptions, which of them it is told for (XEP-0131). */
 static void write_subids(struct xylem_buffer *out, const struct topic_recipient *to)
@@ -163,12 +172,10 @@ static int send_one(struct sending *sending, const struct topic_recipient *to)
 	const struct outbox_track track = { sending->id, to->jid, confirmed, sending->notice, .more = true };
 
 	write_stanza(sending, to);
-	if (xylem_buffer_failed(&sending->stanza)) {
+	if (xylem_buffer_failed(&sending->event) || xylem_buffer_failed(&sending->stanza)) {
 		return -XYLEM_E_MEMORY;
 	}
-	pthread_mutex_lock(&sending->outlet->lock);
-	sending->notice->waiting++;
-	pthread_mutex_unlock(&sending->outlet->lock);
+	atomic_fetch_add(&sending->notice->waiting, 1);
 	int error = send_stanza(sending, &track);
 	if (error != 0) {
 		one_less(sending->notice, 0);
@@ -259,6 +266,7 @@ static void prepare(struct sending *sending, const char *topic, const struct top
 
 	snprintf(sending->id, sizeof(sending->id), "item-%s", xylem_handle_format(item->position, handle));
 	sending->type = settings->delivery == TOPIC_HEADLINE ? "headline" : "normal";
+	xylem_buffer_clear(&sending->body);
 	if (wants_body(recipients, n)) {
 		pubsub_write_body(&sending->body, item);
 	}
@@ -281,7 +289,7 @@ static struct notice *notice_new(
 		return NULL;
 	}
 	notice->outlet = outlet;
-	notice->queueing = true;
+	notice->waiting = 1; /* notify() still adds: it completes */
 	notice->done = done;
 	notice->context = context;
 	pthread_mutex_lock(&outlet->lock);
@@ -308,27 +316,23 @@ static int notify(void *context, const char *topic, const struct topic_settings 
 	int64_t patience_us, const _Atomic bool *interrupted, void (*done)(void *context, int error),
 	void *done_context)
 {
-	struct sending sending = {
-		.outlet = context, .patience_us = patience_us, .interrupted = interrupted
-	};
+	struct event_outlet *outlet = context;
+	struct sending *sending = &outlet->fanout;
 
-	sending.notice = notice_new(sending.outlet, done, done_context);
-	if (sending.notice == NULL) {
+	sending->patience_us = patience_us;
+	sending->interrupted = interrupted;
+	sending->notice = notice_new(outlet, done, done_context);
+	if (sending->notice == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
-	prepare(&sending, topic, settings, item, recipients, n);
-	int error = send_all(&sending, recipients, n);
-	sending_finish(&sending);
+	prepare(sending, topic, settings, item, recipients, n);
+	int error = send_all(sending, recipients, n);
 	if (error != 0) {
-		notice_drop(sending.notice);
+		notice_drop(sending->notice);
 		return error;
 	}
 	/* From here on the last confirmation completes it, which may be this one. */
-	pthread_mutex_lock(&sending.outlet->lock);
-	sending.notice->waiting++;
-	sending.notice->queueing = false;
-	pthread_mutex_unlock(&sending.outlet->lock);
-	one_less(sending.notice, 0);
+	one_less(sending->notice, 0);
 	return 0;
 }
 
@@ -489,11 +493,8 @@ static void forget(void *context, void *done_context)
 	struct notice *notice;
 
 	pthread_mutex_lock(&outlet->lock);
-	while ((notice = notice_of(outlet, done_context)) != NULL && notice->completing) {
+	while ((notice = notice_of(outlet, done_context)) != NULL && !hold(notice)) {
 		pthread_cond_wait(&outlet->completed, &outlet->lock);
-	}
-	if (notice != NULL) {
-		notice->waiting++; /* held so, it is not completed under our hands */
 	}
 	pthread_mutex_unlock(&outlet->lock);
 	if (notice != NULL) {
@@ -508,6 +509,7 @@ struct event_outlet *event_outlet_new(struct link *link)
 	struct event_outlet *outlet = calloc(1, sizeof(*outlet));
 	if (outlet != NULL) {
 		outlet->link = link;
+		outlet->fanout.outlet = outlet;
 		pthread_mutex_init(&outlet->lock, NULL);
 		pthread_cond_init(&outlet->completed, NULL);
 		outlet->face = (struct topic_outlet){ .notify = notify,
@@ -527,6 +529,7 @@ struct event_outlet *event_outlet_free(struct event_outlet *outlet)
 		while (outlet->notices != NULL) {
 			notice_drop(outlet->notices);
 		}
+		sending_finish(&outlet->fanout);
 		pthread_mutex_destroy(&outlet->lock);
 		pthread_cond_destroy(&outlet->completed);
 		free(outlet);

@@ -109,17 +109,23 @@ struct xylem_span pubsub_publisher(const struct xylem_message *message)
 #define ROOM \
 	((size_t)512) /* for an event's attributes, or an item's elements; more is made where it is not enough */
 
+/* Written where it is to stand; only what is to be escaped is written once more. */
 static void write_json(struct xylem_buffer *out, const struct xylem_message *message)
 {
-	XYLEM_BUFFER_SCOPED json = { 0 };
-	(void)xylem_buffer_reserve(&json, message->data.n + ROOM); /* once, for most */
-	xylem_message_write_json(message, &json);
 	xylem_buffer_text(out, "<json xmlns='" NS_JSON "'>");
-	payload_write_json(out, xylem_buffer_borrow(&json));
-	xylem_buffer_text(out, "</json>");
-	if (xylem_buffer_failed(&json)) {
-		out->failed = true;
+	size_t from = out->n;
+	xylem_message_write_json(message, out);
+	if (xylem_buffer_failed(out)) {
+		return;
 	}
+	if (!xml_is_plain(xylem_span(out->bytes + from, out->n - from))) {
+		XYLEM_BUFFER_SCOPED json = { 0 };
+		xylem_buffer_append(&json, out->bytes + from, out->n - from);
+		xylem_buffer_cut(out, from);
+		payload_write_json(out, xylem_buffer_borrow(&json));
+		out->failed = out->failed || xylem_buffer_failed(&json);
+	}
+	xylem_buffer_text(out, "</json>");
 }
 
 static void write_payload(

@@ -447,6 +447,12 @@ bool xml_check(struct xylem_span bytes, size_t *ret_offset)
 	return true;
 }
 
+bool xml_is_plain(struct xylem_span text)
+{
+	size_t at;
+	return text_skip(text.at, text.at + text.n) == text.at + text.n && xml_check(text, &at);
+}
+
 static const char *tag_end(const char *at, const char *end)
 {
 	char quote = '\0';

@@ -72,6 +72,8 @@ void xml_write_attribute(struct xylem_buffer *out, const char *name, struct xyle
 
 /* UTF-8 of XML 1.0 characters only (XML 1.0, 2.2)? If not, *ret_offset is the first byte at fault. */
 bool xml_check(struct xylem_span bytes, size_t *ret_offset);
+/* True: it may stand as text as it is. (False for some that may, too: those with '>'.) */
+bool xml_is_plain(struct xylem_span text);
 /* Bytes of the longest tag of well-formed elements, from `<` to before `>`. */
 size_t xml_longest_tag(struct xylem_span bytes);
 /* The bytes with U+FFFD for each that xml_check() finds: for what a person reads, never for data. */

@@ -391,6 +391,7 @@ static void checks_characters_wherever_they_stand(void **state)
 		memcpy(text + pad, cases[i / 41].bytes, n);
 		assert_int_equal(xml_check(xylem_span(text, 2 * pad + n), &at), bad < 0);
 		assert_int_equal(at, bad < 0 ? 99 : pad + (size_t)bad);
+		assert_int_equal(xml_is_plain(xylem_span(text, 2 * pad + n)), bad < 0);
 	}
 }
 
@@ -412,6 +413,7 @@ static void escapes_wherever_it_stands(void **state)
 		snprintf(to, sizeof(to), "%.*s%s%.*s", pad, x, cases[i / 41].text, pad, x);
 		xml_escape_text(&out, xylem_span_of(from));
 		assert_true(xylem_span_is(xylem_buffer_borrow(&out), to));
+		assert_true(strcmp(from, to) == 0 || !xml_is_plain(xylem_span_of(from)));
 		xylem_buffer_clear(&out);
 		snprintf(to, sizeof(to), "%.*s%s%.*s", pad, x, cases[i / 41].attribute, pad, x);
 		xml_escape_attribute(&out, xylem_span_of(from));
