@@ -39,7 +39,7 @@
 #define QUEUE_HIGH ((size_t)4 << 20)
 #define HELD_HIGH ((size_t)16 << 20)
 #define UNCONFIRMED_HIGH 20000U
-#define MORE_ENOUGH ((size_t)32 << 10) /* queued bytes for which the link is woken though more follow */
+#define MORE_ENOUGH ((size_t)128 << 10) /* queued bytes for which the link is woken though more follow */
 
 static void wake(struct link *link)
 {
