@@ -7,8 +7,9 @@
  *     bench-xmpp-peer raw  HOST:PORT DOMAIN SECRET TO ITEMS SUBSCRIBERS FILE
  *
  * `sink` is a domain full of subscribers, u0@DOMAIN and so on. It counts the
- * messages that come in, and obeys lines on standard input, each answered by
- * a line of JSON:
+ * messages that come in, woken for some of them at once so that it does not take
+ * turns with the server for each, and obeys lines on standard input, each answered
+ * by a line of JSON:
  *
  *     subscribe BUS NODE N       N subscriptions; answered when all are
  *     iq TYPE TO N WINDOW XML    N IQs with that payload, WINDOW unanswered at most; the same
@@ -34,6 +35,7 @@
 #include <openssl/evp.h>
 
 enum { ROOM = 256 * 1024, TAG = 1024, SAMPLE = 64 * 1024 };
+enum { LAZY_BYTES = 32 * 1024, LAZY_MS = 5 }; /* what the sink is woken for, or then */
 
 struct peer {
 	int fd;
@@ -220,16 +222,22 @@ static void take_in(struct peer *peer)
 	scan(peer, bytes, n > 0 ? (size_t)n : 0);
 }
 
+static void wait_for(struct peer *peer, int bytes)
+{
+	setsockopt(peer->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+}
+
 /* Waits for either way; true when standard input has something, where that is asked for. */
 static bool turn(struct peer *peer, bool commands)
 {
 	struct pollfd fds[2] = { { peer->fd, (short)(POLLIN | (peer->out_n > 0 ? POLLOUT : 0)), 0 },
 		{ STDIN_FILENO, POLLIN, 0 } };
 
-	if (poll(fds, commands ? 2 : 1, -1) < 0) {
+	int ready = poll(fds, commands ? 2 : 1, commands ? LAZY_MS : -1);
+	if (ready < 0) {
 		die("poll");
 	}
-	if (fds[0].revents & POLLIN) {
+	if (ready == 0 || fds[0].revents & POLLIN) {
 		take_in(peer);
 	}
 	write_out(peer);
@@ -258,6 +266,7 @@ static void ask_all(struct peer *peer, const char *type, const char *to, size_t 
 	const char *payload, const char *node)
 {
 	reset(peer);
+	wait_for(peer, 1);
 	int64_t began = now_us();
 	for (size_t sent = 0; peer->results + peer->errors < n;) {
 		while (sent < n && sent - peer->results - peer->errors < window) {
@@ -278,6 +287,7 @@ static void ask_all(struct peer *peer, const char *type, const char *to, size_t 
 		(void)turn(peer, false);
 	}
 	peer->first_us = began;
+	wait_for(peer, LAZY_BYTES);
 	print_counters(peer);
 }
 
@@ -318,6 +328,7 @@ static void run_sink(struct peer *peer)
 	size_t room = 0;
 
 	setvbuf(stdin, NULL, _IONBF, 0);
+	wait_for(peer, LAZY_BYTES);
 	while (true) {
 		if (turn(peer, true)) {
 			if (getline(&line, &room, stdin) <= 0) {
