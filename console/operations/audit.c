@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* audit: who did what to the bus and when, newest first; refused attempts too. */
 #include <catalogue/audit.h>
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 
 struct arguments {
@@ -8,22 +9,8 @@ struct arguments {
 };
 
 static const struct xylem_option options[] = {
-	{ .name = "after",
-		.type = XYLEM_OPTION_INTEGER,
-		.offset = offsetof(struct arguments, after),
-		.default_value = "0",
-		.minimum = 0,
-		.maximum = INT64_MAX,
-		.since = "0.1",
-		.summary = "The page after this one: `next` of the last answer." },
-	{ .name = "limit",
-		.type = XYLEM_OPTION_INTEGER,
-		.offset = offsetof(struct arguments, limit),
-		.default_value = "50",
-		.minimum = 1,
-		.maximum = 1000,
-		.since = "0.1",
-		.summary = "Most records on a page." },
+	AFTER_ARGUMENT(offsetof(struct arguments, after)),
+	LIMIT_ARGUMENT(offsetof(struct arguments, limit), "records"),
 	XYLEM_OPTIONS_END,
 };
 

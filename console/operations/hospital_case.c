@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hospital show: one case with its reason, history and links; not its data, which is another right. */
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 
 struct arguments {
@@ -9,15 +10,7 @@ struct arguments {
 #define AT(member) offsetof(struct arguments, member)
 
 static const struct xylem_option options[] = {
-	{ .name = "n",
-		.type = XYLEM_OPTION_INTEGER,
-		.flags = XYLEM_OPTION_REQUIRED,
-		.offset = AT(n),
-		.minimum = 1,
-		.maximum = INT64_MAX,
-		.since = "0.1",
-		.summary = "The number of the case.",
-		.example = "7" },
+	CASE_ARGUMENT(AT(n)),
 	XYLEM_OPTIONS_END,
 };
 

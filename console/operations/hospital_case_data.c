@@ -3,6 +3,7 @@
  * hospital data: the data of a case, byte for byte: as it failed, the draft that was made of
  * it, or the original.
  */
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 #include <console/view.h>
 
@@ -16,15 +17,7 @@ struct arguments {
 static const char *const whiches[] = { "failing", "draft", "original", NULL };
 
 static const struct xylem_option options[] = {
-	{ .name = "n",
-		.type = XYLEM_OPTION_INTEGER,
-		.flags = XYLEM_OPTION_REQUIRED,
-		.offset = AT(n),
-		.minimum = 1,
-		.maximum = INT64_MAX,
-		.since = "0.1",
-		.summary = "The number of the case.",
-		.example = "7" },
+	CASE_ARGUMENT(AT(n)),
 	{ .name = "which",
 		.type = XYLEM_OPTION_ENUM,
 		.offset = AT(which),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hospital cases: the failed messages, by number. */
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 
 struct arguments {
@@ -48,22 +49,8 @@ static const struct xylem_option options[] = {
 		.since = "0.1",
 		.summary = "Only the cases with this code.",
 		.example = "http-422" },
-	{ .name = "after",
-		.type = XYLEM_OPTION_INTEGER,
-		.offset = AT(after),
-		.default_value = "0",
-		.minimum = 0,
-		.maximum = INT64_MAX,
-		.since = "0.1",
-		.summary = "The page after this one: `next` of the last answer." },
-	{ .name = "limit",
-		.type = XYLEM_OPTION_INTEGER,
-		.offset = AT(limit),
-		.default_value = "50",
-		.minimum = 1,
-		.maximum = 1000,
-		.since = "0.1",
-		.summary = "Most cases on a page." },
+	AFTER_ARGUMENT(AT(after)),
+	LIMIT_ARGUMENT(AT(limit), "cases"),
 	XYLEM_OPTIONS_END,
 };
 

@@ -3,6 +3,7 @@
  * hospital note: a sentence on a case for those who come after. It changes nothing else, so it
  * names no version.
  */
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 
 struct arguments {
@@ -13,15 +14,7 @@ struct arguments {
 #define AT(member) offsetof(struct arguments, member)
 
 static const struct xylem_option options[] = {
-	{ .name = "n",
-		.type = XYLEM_OPTION_INTEGER,
-		.flags = XYLEM_OPTION_REQUIRED,
-		.offset = AT(n),
-		.minimum = 1,
-		.maximum = INT64_MAX,
-		.since = "0.1",
-		.summary = "The number of the case.",
-		.example = "7" },
+	CASE_ARGUMENT(AT(n)),
 	{ .name = "text",
 		.type = XYLEM_OPTION_STRING,
 		.flags = XYLEM_OPTION_REQUIRED,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hospital restore: takes a discarded case back. */
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 
 struct arguments {
@@ -9,24 +10,8 @@ struct arguments {
 #define AT(member) offsetof(struct arguments, member)
 
 static const struct xylem_option options[] = {
-	{ .name = "n",
-		.type = XYLEM_OPTION_INTEGER,
-		.flags = XYLEM_OPTION_REQUIRED,
-		.offset = AT(n),
-		.minimum = 1,
-		.maximum = INT64_MAX,
-		.since = "0.1",
-		.summary = "The number of the case.",
-		.example = "7" },
-	{ .name = "version",
-		.type = XYLEM_OPTION_INTEGER,
-		.flags = XYLEM_OPTION_REQUIRED,
-		.offset = AT(version),
-		.minimum = 0,
-		.maximum = INT64_MAX,
-		.since = "0.1",
-		.summary = "The version of the case that the change was decided on; another one refuses it.",
-		.example = "1" },
+	CASE_ARGUMENT(AT(n)),
+	CASE_VERSION_ARGUMENT(AT(version)),
 	XYLEM_OPTIONS_END,
 };
 

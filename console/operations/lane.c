@@ -2,6 +2,7 @@
 /* lane: one lane by its name, ROUTE/DESTINATION. */
 #include <stdlib.h>
 
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 #include <console/view.h>
 
@@ -10,13 +11,7 @@ struct arguments {
 };
 
 static const struct xylem_option options[] = {
-	{ .name = "lane",
-		.type = XYLEM_OPTION_STRING,
-		.flags = XYLEM_OPTION_REQUIRED,
-		.offset = offsetof(struct arguments, lane),
-		.since = "0.1",
-		.summary = "The lane, as ROUTE/DESTINATION.",
-		.example = "orders/erp" },
+	LANE_ARGUMENT(offsetof(struct arguments, lane)),
 	XYLEM_OPTIONS_END,
 };
 

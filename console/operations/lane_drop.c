@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* drop lane: only for a lane that no configuration names any more; there is no way back. */
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 
 struct arguments {
@@ -7,13 +8,7 @@ struct arguments {
 };
 
 static const struct xylem_option options[] = {
-	{ .name = "lane",
-		.type = XYLEM_OPTION_STRING,
-		.flags = XYLEM_OPTION_REQUIRED,
-		.offset = offsetof(struct arguments, lane),
-		.since = "0.1",
-		.summary = "The lane, as ROUTE/DESTINATION.",
-		.example = "orders/erp" },
+	LANE_ARGUMENT(offsetof(struct arguments, lane)),
 	XYLEM_OPTIONS_END,
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* show: everything that happened to one message, on every lane. */
 #include <console/handle.h>
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 #include <trace/trace.h>
 
@@ -9,13 +10,7 @@ struct arguments {
 };
 
 static const struct xylem_option options[] = {
-	{ .name = "handle",
-		.type = XYLEM_OPTION_STRING,
-		.flags = XYLEM_OPTION_REQUIRED,
-		.offset = offsetof(struct arguments, handle),
-		.since = "0.1",
-		.summary = "The message's handle: partition and offset.",
-		.example = "0-1234" },
+	HANDLE_ARGUMENT(offsetof(struct arguments, handle)),
 	XYLEM_OPTIONS_END,
 };
 

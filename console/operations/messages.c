@@ -5,6 +5,7 @@
  * right to see payload.
  */
 #include <base/clock.h>
+#include <console/operations/arguments.h>
 #include <console/operations/table.h>
 #include <console/since.h>
 #include <console/view.h>
@@ -100,14 +101,7 @@ static const struct xylem_option options[] = {
 		.since = "0.1",
 		.summary = "The page after this one: `next` of the last answer.",
 		.example = "0-1234" },
-	{ .name = "limit",
-		.type = XYLEM_OPTION_INTEGER,
-		.offset = AT(limit),
-		.default_value = "50",
-		.minimum = 1,
-		.maximum = 1000,
-		.since = "0.1",
-		.summary = "Most messages on a page." },
+	LIMIT_ARGUMENT(AT(limit), "messages"),
 	XYLEM_OPTIONS_END,
 };
 
