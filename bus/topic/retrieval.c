@@ -14,8 +14,8 @@
 
 struct selection {
 	const char *topic;
-	struct xylem_span id; /* absent: a page */
-	const struct topic_query *query;
+	struct xylem_span id;            /* the one item, or */
+	const struct topic_query *query; /* a page; NULL: by id */
 	size_t count;
 	int64_t from_us; /* expired ones are older */
 	struct xylem_position *positions;
@@ -133,8 +133,8 @@ static int select_one(sqlite3 *database, struct selection *selection, struct xyl
 static int select_rows(sqlite3 *database, void *context, struct xylem_reason *reason)
 {
 	struct selection *selection = context;
-	return xylem_span_present(selection->id) ? select_one(database, selection, reason)
-						 : select_page(database, selection, reason);
+	return selection->query == NULL ? select_one(database, selection, reason)
+					: select_page(database, selection, reason);
 }
 
 /* What the topic says: that there is one, that it keeps items, how old they may be. */

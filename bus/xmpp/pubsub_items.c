@@ -110,6 +110,7 @@ static const struct pubsub_refusal refusals[] = {
 	{ -XYLEM_E_UNSUPPORTED, "cancel", "feature-not-implemented", "unsupported persistent-items" },
 	{ -XYLEM_E_INVALID, "modify", "bad-request", NULL },
 	{ -XYLEM_E_LIMIT, "cancel", "not-allowed", "max-items-exceeded" },
+	{ -XYLEM_E_UNPROCESSABLE, "modify", "bad-request", "item-required" },
 	{ 0, NULL, NULL, NULL },
 };
 
@@ -138,9 +139,12 @@ static int read_some(struct page *page, const struct xmpp_request *request, cons
 		if (++n > IDS_MOST) {
 			return -XYLEM_E_LIMIT;
 		}
+		struct xylem_span id = xml_attribute(one, "id");
+		if (id.n == 0) {
+			return -XYLEM_E_UNPROCESSABLE;
+		}
 		/* One that is not there is left out (6.5.9.12). */
-		int error = topic_item_get(service_topics(request->service), name, xml_attribute(one, "id"),
-			collect, page, reason);
+		int error = topic_item_get(service_topics(request->service), name, id, collect, page, reason);
 		if (error != 0 && error != -XYLEM_E_NOT_FOUND) {
 			return error;
 		}

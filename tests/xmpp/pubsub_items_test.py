@@ -36,6 +36,8 @@ class ItemsTest(pubsub.Case):
         self.assertEqual(await self.ids(self.bob, "pages", inner="<item id='i4'/><item id='no'/><item id='i2'/>"), ["i4", "i2"])
         await self.refused(self.items(self.bob, "pages", extra=" max_items='0'"), "modify/bad-request")
         self.assertEqual(len(await self.ids(self.bob, "pages", extra=" max_items=''")), 10)  # as xmpp4r says: all
+        for nameless in "<item/>", "<item id=''/>", "<item id='i4'/><item/>":
+            await self.refused(self.items(self.bob, "pages", inner=nameless), "modify/bad-request/item-required")
 
     async def test_702_more_than_a_stanza_takes(self):
         await self.ok(self.create(self.alice, "large", access_model="open"))
