@@ -23,7 +23,7 @@ xmpp.on("stanza", (stanza) => {
       xml("received", { xmlns: "urn:xmpp:receipts", id: stanza.attrs.id })));
   }
 });
-// Nothing is asked for before <enabled/>: @xmpp/client 0.14 counts a stanza that comes before it and in one piece with
+// Nothing is asked for before <enabled/>: @xmpp/client counts a stanza that comes before it and in one piece with
 // it, acknowledges more than was sent (XEP-0198), and the server ends the stream.
 xmpp.on("nonza", async (nonza) => {
   if (!nonza.is("enabled", "urn:xmpp:sm:3")) return;
