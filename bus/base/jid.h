@@ -24,7 +24,13 @@ struct xylem_span jid_bare(struct xylem_span text);
 
 #define JID_SIZE 2048 /* bare, with its terminator; longer ones are refused */
 /*
- * The bare address with ASCII letters of local part and domain in lower case
+ * The text with its letters in lower case, each by itself, and a terminator. False: more than `room` takes. As
+ * servers do with addresses (RFC 7622), but for what Unicode's equivalences and a sharp s come to.
+ */
+bool jid_fold(struct xylem_span text, char *out, size_t room);
+
+/*
+ * The bare address with the letters of local part and domain in lower case
  * and the domain's last dot removed. Servers have prepared the addresses that
  * they stamp; this makes what people write in files compare with them.
  */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <base/jid.h>
 #include <config/text.h>
 
 static int refuse(struct xylem_reason *reason, const char *why)
@@ -321,10 +322,10 @@ int text_jid(const char *text, char out[TEXT_JID_SIZE], struct xylem_reason *rea
 		!jid_part(domain, strlen(domain), "\"&'/<>@\\(){},;")) {
 		return refuse(reason, "is not a JID; write `NAME@DOMAIN` or a domain");
 	}
-	size_t n = strlen(text);
-	for (size_t i = 0; i <= n; i++) {
-		out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 32) : text[i];
+	if (!jid_fold(xylem_span_of(text), out, TEXT_JID_SIZE)) {
+		return refuse(reason, "is longer than an address may be");
 	}
+	size_t n = strlen(out);
 	if (out[n - 1] == '.') {
 		out[n - 1] = '\0'; /* RFC 7622, 3.2: a final dot does not count */
 	}

@@ -95,7 +95,7 @@ static struct xylem_span id_of(const struct outgoing *out)
 	return xylem_span(out->bytes + out->n, out->id_n);
 }
 
-/* The bare address: an error may come from the bare one for a full one. */
+/* The bare address, normalised: an error may come from the bare one for a full one, and as the server writes it. */
 static struct xylem_span to_of(const struct outgoing *out)
 {
 	return xylem_span(out->bytes + out->n + out->id_n, out->to_n);
@@ -181,7 +181,9 @@ static struct outgoing *outgoing_new(
 {
 	size_t spaces = spaces_behind(stanza);
 	struct xylem_span id = xylem_span_of(t != NULL ? t->id : NULL);
-	struct xylem_span to = jid_bare(xylem_span_of(t != NULL ? t->to : NULL));
+	char bare[JID_SIZE];
+	bool address = t != NULL && jid_normalise(xylem_span_of(t->to), bare);
+	struct xylem_span to = address ? xylem_span_of(bare) : XYLEM_SPAN_NONE;
 	struct outgoing *out = malloc(sizeof(*out) + stanza.n + spaces + id.n + to.n);
 	if (out == NULL) {
 		return NULL;
@@ -383,7 +385,11 @@ static void record(struct outgoing *out, int error, struct xylem_span type, stru
 bool outbox_refused(struct outbox *outbox, struct xylem_span id, struct xylem_span from,
 	struct xylem_span type, struct xylem_span condition, struct xylem_span text)
 {
-	struct xylem_span bare = jid_bare(from);
+	char normal[JID_SIZE];
+	if (!jid_normalise(from, normal)) {
+		return false;
+	}
+	struct xylem_span bare = xylem_span_of(normal);
 	uint64_t hash = hash_of(id, bare);
 
 	for (struct outgoing *out = outbox->buckets[hash % BUCKETS]; out != NULL; out = out->bucket_next) {

@@ -27,6 +27,7 @@ SINKS = {
     "named": """{{ address: /data/jid, allow: ["@example.com"], text: "hello {{/data/name}} & {{{{you}}",
               subject: "{{/type}}", type: normal }}""",
     "strict": "{{ address: /data/jid, allow: ['@example.com', '@nowhere.example'], confirm: receipt }}",
+    "unknown": "{{ to: ['\u00dcnkn\u00d6wn@Example.com'] }}",
     "both": "{{ to: [bob@example.com], address: /data, allow: ['@example.com'], event: true, body: none }}",
 }
 # Probes so far apart that only being told that carol is there brings what is held.
@@ -139,6 +140,11 @@ routes:
         self.assertIsNone(mine.find(RECEIPTS + "request"))  # bob's client does not offer them
         self.assertIsNotNone(daves.find(RECEIPTS + "request"))
         self.assertEqual(await self.settled(handle, "offered"), "delivered")
+
+    async def test_04_an_error_finds_its_message(self):
+        """However the configuration writes the address: servers answer in lower case, with every letter."""
+        handle = self.publish("unknown", {"n": 1})
+        self.assertEqual(await self.case(handle), "xmpp-service-unavailable")
 
     # --- Who is not online ----------------------------------------------------------------
 

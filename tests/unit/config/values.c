@@ -167,6 +167,7 @@ static void jids_in_their_normal_form(void **state)
 		{ "acme.test.", "acme.test" },
 		{ "a@b/c", NULL },
 		{ "@b", NULL },
+		{ "\xC3\x9C@ACME.test", "\xC3\xBC@acme.test" },
 		{ "a@", NULL },
 		{ "", NULL },
 		{ "a b@c", NULL },

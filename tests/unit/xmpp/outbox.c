@@ -150,6 +150,20 @@ static void errors_find_their_stanza(void **state)
 	outbox_free(outbox);
 }
 
+/* Servers write an address in lower case, whatever the configuration or an event had. */
+static void errors_find_an_address_as_the_server_writes_it(void **state)
+{
+	struct outbox *outbox = outbox_new();
+	struct xylem_span none = XYLEM_SPAN_NONE;
+	const struct outbox_track track = { "1", "\xC3\x9Cn@B.Example/C", nothing, "a" };
+	assert_int_equal(outbox_add(outbox, XYLEM_SPAN_LITERAL("<1/>"), &track), 0);
+	assert_true(outbox_refused(outbox, XYLEM_SPAN_LITERAL("1"), XYLEM_SPAN_LITERAL("\xC3\xBCn@b.example"),
+		none, none, none));
+	assert_false(
+		outbox_refused(outbox, XYLEM_SPAN_LITERAL("1"), XYLEM_SPAN_LITERAL("@"), none, none, none));
+	outbox_free(outbox);
+}
+
 static void repeats_what_is_not_confirmed_in_order(void **state)
 {
 	struct outbox *outbox = outbox_new();
@@ -237,6 +251,7 @@ int main(void)
 		cmocka_unit_test(several_barriers_come_back_in_order),
 		cmocka_unit_test(long_tags_are_followed_by_spaces),
 		cmocka_unit_test(errors_find_their_stanza),
+		cmocka_unit_test(errors_find_an_address_as_the_server_writes_it),
 		cmocka_unit_test(repeats_what_is_not_confirmed_in_order),
 		cmocka_unit_test(finds_the_one_that_a_server_does_not_bear),
 		cmocka_unit_test(finds_it_when_the_server_says_nothing),
