@@ -26,9 +26,9 @@ static const char *const decorations[] = { NS_COMPONENT, NS_RECEIPTS, NS_SID, NS
 	"http://jabber.org/protocol/address", "http://jabber.org/protocol/caps",
 	"http://jabber.org/protocol/chatstates", "http://jabber.org/protocol/muc#user",
 	"http://jabber.org/protocol/nick", "http://jabber.org/protocol/xhtml-im", "jabber:x:conference",
-	"jabber:x:delay", "urn:xmpp:attention:0", "urn:xmpp:call-invites:0", "urn:xmpp:carbons:2",
-	"urn:xmpp:chat-markers:0", "urn:xmpp:eme:0", "urn:xmpp:fasten:0", "urn:xmpp:hints",
-	"urn:xmpp:jingle-message:0", "urn:xmpp:markup:0", "urn:xmpp:message-attaching:1",
+	"jabber:x:delay", "jabber:x:event", "urn:xmpp:attention:0", "urn:xmpp:call-invites:0",
+	"urn:xmpp:carbons:2", "urn:xmpp:chat-markers:0", "urn:xmpp:eme:0", "urn:xmpp:fasten:0",
+	"urn:xmpp:hints", "urn:xmpp:jingle-message:0", "urn:xmpp:markup:0", "urn:xmpp:message-attaching:1",
 	"urn:xmpp:message-correct:0", "urn:xmpp:message-moderate:0", "urn:xmpp:message-moderate:1",
 	"urn:xmpp:message-retract:0", "urn:xmpp:message-retract:1", "urn:xmpp:occupant-id:0",
 	"urn:xmpp:reactions:0", "urn:xmpp:spoiler:0", "urn:xmpp:styling:0", "urn:xmpp:thumbs:1", NULL };
@@ -54,6 +54,14 @@ bool body_is_decoration(const struct xml_node *child)
 	return listed(decorations, child->namespace);
 }
 
+/* Pidgin's and Adium's (XEP-0364): all that there is of it stands in the body. */
+static bool is_otr(const struct xml_node *body)
+{
+	struct xylem_span text = body != NULL && body->first != NULL ? body->first->text : XYLEM_SPAN_NONE;
+
+	return text.n >= 4 && memcmp(text.at, "?OTR", 4) == 0;
+}
+
 bool body_is_encrypted(const struct xml_node *message)
 {
 	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++) {
@@ -61,7 +69,7 @@ bool body_is_encrypted(const struct xml_node *message)
 			return true;
 		}
 	}
-	return false;
+	return is_otr(xml_child(message, NS_COMPONENT, "body"));
 }
 
 struct xylem_span body_answers(const struct xml_node *message)
@@ -147,9 +155,30 @@ static bool quotation(
 	return false;
 }
 
+static bool has_language(const struct xml_node *node)
+{
+	for (const struct xml_attribute *a = node->attributes; a != NULL; a = a->next) {
+		if (xylem_span_is(a->name, "lang") && xylem_span_is(a->prefix, "xml")) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Of several, the one in the message's own language; the others are its translations (RFC 6121, 5.2.3). */
+static const struct xml_node *own_body(const struct xml_node *message)
+{
+	const struct xml_node *first = xml_child(message, NS_COMPONENT, "body"), *body = first;
+
+	while (body != NULL && has_language(body)) {
+		body = xml_next(body, NS_COMPONENT, "body");
+	}
+	return body != NULL ? body : first;
+}
+
 struct xylem_span body_written(const struct xml_node *message, struct xylem_arena *arena)
 {
-	const struct xml_node *body = xml_child(message, NS_COMPONENT, "body");
+	const struct xml_node *body = own_body(message);
 	size_t start, end;
 
 	if (!body_is_written(message)) {

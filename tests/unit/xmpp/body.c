@@ -24,6 +24,9 @@ struct row {
 static const struct row rows[] = {
 	{ "<body>hello</body>", "hello" },
 	{ "", NULL },
+	{ "<body xml:lang='de'>hallo</body><body>hello</body><body xml:lang='fr'>salut</body>", "hello" },
+	{ "<body xml:lang='de'>hallo</body><body xml:lang='fr'>salut</body>", "hallo" },
+	{ "<body lang='de'>hallo</body><body>hello</body>", "hallo" },
 	{ "<composing xmlns='http://jabber.org/protocol/chatstates'/>", NULL },
 	{ "<body>&gt; a\nb</body>", "> a\nb" },
 	{ "<body>&gt; a\nb</body>" QUOTE("<body start='0' end='4'/>"), "b" },
@@ -70,22 +73,53 @@ static void compare(void *context, const struct xml_node *stanza, int violation)
 
 static const struct stream_events events = { on_header, compare, on_end };
 
+static void feed(const struct row *row, const struct stream_events *told)
+{
+	XYLEM_BUFFER_SCOPED text = { 0 };
+	struct xylem_reason reason;
+	struct stream *stream = stream_new(4096, told, (void *)(uintptr_t)row);
+
+	xylem_buffer_text(&text, HEADER "<message>");
+	xylem_buffer_text(&text, row->message);
+	xylem_buffer_text(&text, "</message>");
+	assert_int_equal(stream_feed(stream, xylem_buffer_borrow(&text), &reason), 0);
+	stream_free(stream);
+}
+
 static void what_was_written(void **state)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		XYLEM_BUFFER_SCOPED text = { 0 };
-		struct xylem_reason reason;
-		struct stream *stream = stream_new(4096, &events, (void *)(uintptr_t)&rows[i]);
-		xylem_buffer_text(&text, HEADER "<message>");
-		xylem_buffer_text(&text, rows[i].message);
-		xylem_buffer_text(&text, "</message>");
-		assert_int_equal(stream_feed(stream, xylem_buffer_borrow(&text), &reason), 0);
-		stream_free(stream);
+		feed(&rows[i], &events);
+	}
+}
+
+static void on_cipher(void *context, const struct xml_node *stanza, int violation)
+{
+	const struct row *row = context;
+
+	assert_int_equal(violation, 0);
+	assert_int_equal(body_is_encrypted(stanza), row->written == NULL);
+}
+
+static void what_nobody_here_can_read(void **state)
+{
+	static const struct stream_events told = { on_header, on_cipher, on_end };
+	static const struct row ciphers[] = {
+		{ "<body>?OTRv23?</body>", NULL },
+		{ "<body>?OTR:AAMD</body>", NULL },
+		{ "<body>what is ?OTR</body>", "" },
+		{ "<body/>", "" },
+		{ "<encrypted xmlns='urn:xmpp:omemo:2'/>", NULL },
+		{ "<encrypted xmlns='urn:example'/>", "" },
+	};
+	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++) {
+		feed(&ciphers[i], &told);
 	}
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(what_was_written) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(what_was_written),
+		cmocka_unit_test(what_nobody_here_can_read) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
