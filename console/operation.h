@@ -33,8 +33,9 @@ struct operation {
 	 * `data_base64`; a face that can hands out the bytes themselves.
 	 */
 	bool bytes;
-	bool bulk;                            /* changes much at once: chat and commands ask again */
-	const char *summary;                  /* one sentence */
+	bool bulk;           /* changes much at once: chat and commands ask again */
+	const char *among;   /* `state` of the things that it can be done to; NULL: what is listed */
+	const char *summary; /* one sentence */
 	const struct xylem_option *arguments; /* filled struct, as options of connectors */
 	size_t arguments_size;
 	/*

@@ -31,6 +31,7 @@ const struct operation operation_hospital_restore = {
 	.path = "hospital/cases/{n}/restore",
 	.role = ROLE_OPERATOR,
 	.unsafe = true,
+	.among = "discarded",
 	.summary = "Takes a discarded case back: it is open again.",
 	.arguments = options,
 	.arguments_size = sizeof(struct arguments),

@@ -32,6 +32,7 @@ const struct operation operation_lane_drop = {
 	.role = ROLE_OPERATOR,
 	.unsafe = true,
 	.bulk = true,
+	.among = "retired",
 	.summary = "Drops a retired lane and its backlog: its messages are not delivered there any more.",
 	.arguments = options,
 	.arguments_size = sizeof(struct arguments),

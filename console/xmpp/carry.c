@@ -10,6 +10,21 @@
 #include <console/xmpp/carry.h>
 #include <xylem/json.h>
 
+/* At a route's address: one of its lanes, by its whole name or by the destination alone. */
+static json_t *lane_of(const struct scope *scope, const char *lane, struct xylem_reason *reason)
+{
+	size_t n = strlen(scope->name);
+	if (!strchr(lane, '/') || strncmp(lane, "topic:", 6) == 0) {
+		return json_sprintf("%s/%s", scope->name, lane);
+	}
+	if (strncmp(lane, scope->name, n) == 0 && lane[n] == '/') {
+		return json_string(lane);
+	}
+	xylem_reason_set(reason, "this address is about the route %s alone; for `%s` write to the bus itself",
+		scope->name, lane);
+	return NULL;
+}
+
 /* A value that the place fixes, or the given one. */
 static int add_argument(const struct scope *scope, const struct operation *operation,
 	const struct xylem_option *option, const json_t *given, json_t *arguments,
@@ -29,7 +44,12 @@ static int add_argument(const struct scope *scope, const struct operation *opera
 	if (!value || option->type == XYLEM_OPTION_JSON) {
 		return 0;
 	}
-	return json_object_set(arguments, option->name, value) ? -XYLEM_E_MEMORY : 0;
+	bool lane = scope->kind == SCOPE_ROUTE && operation_noun(operation, option) == NOUN_LANE;
+	if (!lane || !json_is_string(value)) {
+		return json_object_set(arguments, option->name, value) ? -XYLEM_E_MEMORY : 0;
+	}
+	json_t *own = lane_of(scope, json_string_value(value), reason);
+	return own && json_object_set_new(arguments, option->name, own) == 0 ? 0 : -XYLEM_E_INVALID;
 }
 
 static int add_json(const struct xylem_option *option, const json_t *given, struct xylem_buffer *body,

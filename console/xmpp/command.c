@@ -36,6 +36,7 @@ struct exchange {
 	struct session *session;
 	enum action action;
 	bool begins;    /* the first request of the session */
+	bool forbidden; /* by the role: it is only noted */
 	json_t *fields; /* NULL: no form came */
 };
 
@@ -286,10 +287,23 @@ static void advance(struct exchange *exchange)
 	}
 }
 
+/* Who may not gets to know no more than that; it is in the audit, as on every face. */
+static void run_forbidden(struct exchange *exchange)
+{
+	struct xylem_reason reason;
+	json_t *result = NULL;
+	carry_out(exchange->face, exchange->operation, &exchange->scope, &exchange->caller, NULL, &result,
+		&reason);
+	json_decref(result);
+	refuse(exchange, &forbidden);
+}
+
 static void run_exchange(struct work *work)
 {
 	struct exchange *exchange = (struct exchange *)work;
-	if (exchange->action == ACTION_CANCEL) {
+	if (exchange->forbidden) {
+		run_forbidden(exchange);
+	} else if (exchange->action == ACTION_CANCEL) {
 		answer_cancelled(exchange);
 	} else if (exchange->begins) {
 		begin(exchange);
@@ -368,6 +382,17 @@ static const struct stanza_error *take_session(const struct xmpp_request *reques
 					     : &overloaded;
 }
 
+/* A user's attempt is noted by a worker; of others nothing is kept. */
+static const struct stanza_error *forbid(struct exchange *exchange, const struct xmpp_request *request)
+{
+	if (exchange->caller.role == ROLE_NONE) {
+		return &forbidden;
+	}
+	exchange->forbidden = true;
+	exchange->deferred = deferred_new(exchange->face->service, request->iq);
+	return exchange->deferred ? NULL : &overloaded;
+}
+
 /* Everything that can be said at once; NULL: the exchange is ready for a worker. */
 static const struct stanza_error *prepare(const struct xmpp_request *request, struct exchange *exchange)
 {
@@ -380,7 +405,7 @@ static const struct stanza_error *prepare(const struct xmpp_request *request, st
 		return &not_found;
 	}
 	if (exchange->caller.role < exchange->operation->role) {
-		return &forbidden;
+		return forbid(exchange, request);
 	}
 	if (!read_action(xml_attribute(request->payload, "action"), &exchange->action)) {
 		return &malformed_action;

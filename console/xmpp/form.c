@@ -161,10 +161,11 @@ static int read_field(const struct xml_node *field, struct xylem_arena *arena, s
 	if (!name) {
 		return -XYLEM_E_MEMORY;
 	}
-	if (name[0] == '\0' && xylem_span_is(xml_attribute(field, "type"), "fixed")) {
+	/* Words between the fields, sent back: a form that is submitted need not say of what type they are. */
+	if (name[0] == '\0') {
 		return 0;
 	}
-	if (name[0] == '\0' || json_object_get(fields, name)) {
+	if (json_object_get(fields, name)) {
 		return -XYLEM_E_INVALID;
 	}
 	json_t *values = json_array();

@@ -54,6 +54,10 @@ static bool has_stage(const struct operation *operation, const struct scope *sco
 	if (stage == STAGE_CHOOSE) {
 		return is_chosen(operation, scope);
 	}
+	/* Without another question, too: what is about to be changed is shown, and its version is what was seen. */
+	if (stage == STAGE_FILL && carry_has_version(operation)) {
+		return true;
+	}
 	if (stage == STAGE_CONFIRM) {
 		return operation->bulk || (has_data(operation) && operation_placed(operation));
 	}
@@ -133,11 +137,14 @@ static void write_choices(const struct stage_request *request, const json_t *row
 }
 
 /* More than can be shown are asked for by name. */
-static json_t *list_arguments(const struct operation *lister)
+static json_t *list_arguments(const struct operation *operation, const struct operation *lister)
 {
 	json_t *arguments = json_object();
 	if (operation_option(lister, "limit")) {
 		json_object_set_new(arguments, "limit", json_integer(CHOICES_MOST));
+	}
+	if (operation->among) {
+		json_object_set_new(arguments, "state", json_string(operation->among));
 	}
 	return arguments;
 }
@@ -146,7 +153,7 @@ static int write_choose(
 	const struct stage_request *request, struct xylem_buffer *out, struct xylem_reason *reason)
 {
 	const struct operation *lister = operation_lister(request->operation);
-	json_t *arguments = list_arguments(lister), *answer = NULL;
+	json_t *arguments = list_arguments(request->operation, lister), *answer = NULL;
 	const json_t *rows;
 	const struct column *columns;
 	int error = carry_out(

@@ -244,9 +244,11 @@ class CommandsTest(Operated):
         self.assertEqual((first.status, first.default), ("executing", "complete"))
         cancelled = await self.command(self.ops, "config-reload", session=first.session, action="cancel")
         self.assertEqual(cancelled.status, "canceled")
-        first = await self.command(self.ops, "config-reload")
-        done = await self.command(self.ops, "config-reload", session=first.session)
-        self.assertEqual(done.status, "completed")
+        # Clients send back what stood between the fields, without its type and without a name.
+        for payload in ("", "<x xmlns='jabber:x:data' type='submit'><field><value>words</value></field></x>"):
+            first = await self.command(self.ops, "config-reload")
+            done = await self.command(self.ops, "config-reload", session=first.session, payload=payload)
+            self.assertEqual(done.status, "completed")
 
     async def test_17_publish_to_a_topic(self):
         address = f"topic.orders@{BUS}"
@@ -259,6 +261,32 @@ class CommandsTest(Operated):
         with_data = self.api(f"messages/{handle}")
         self.assertEqual(with_data["ingress"], "topic:orders")
 
+    async def test_18_restore_a_case(self):
+        """Nothing but the case has to be asked for, and its version is needed all the same."""
+        number, open_one = await self.a_case(), await self.a_case()
+        version = self.api(f"hospital/cases/{number}")["version"]
+        self.api(f"hospital/cases/{number}/discard", {"version": version})
+        first = await self.command(self.ops, "hospital-restore")
+        self.assertIn(str(number), first.choices["n"])
+        self.assertNotIn(str(open_one), first.choices["n"])
+        second = await self.command(self.ops, "hospital-restore", session=first.session,
+                                    payload=form({"n": str(number)}))
+        self.assertEqual((second.status, second.default), ("executing", "complete"))
+        self.assertEqual(second.fields["version"], [str(version + 1)])
+        done = await self.command(self.ops, "hospital-restore", session=first.session, payload=form({}))
+        self.assertEqual((done.status, done.notes[0][0]), ("completed", "info"), done.notes)
+        self.assertIn(number, {c["case"] for c in self.cases()})
+
+    async def test_19_a_route_has_its_own_lanes(self):
+        address = f"route.orders@{BUS}"
+        for lane, wanted in (("bus.unrouted/count", "modify/bad-request/bad-payload"), ("orders/out", "result"),
+                             ("out", "result"), ("topic:orders", "result")):
+            first = await self.command(self.ops, "lane-resume", address=address)
+            done = await self.command(self.ops, "lane-resume", address=address, session=first.session,
+                                      payload=form({"lane": lane}))
+            self.assertEqual(done.condition, wanted, lane)
+            self.assertIn(wanted == "result" and (done.status, done.notes[0][0]), (False, ("completed", "info")))
+
     # --- Errors -----------------------------------------------------------------------
 
     async def test_20_errors(self):
@@ -270,6 +298,8 @@ class CommandsTest(Operated):
         self.assertEqual((await self.command(self.mallory, "bus-status")).condition, "auth/forbidden")
         self.assertEqual((await self.command(self.ops, "bus-status", action="dance")).condition,
                          "modify/bad-request/malformed-action")
+        refused = self.api("audit?limit=1")["records"][0]
+        self.assertEqual((refused["who"], refused["operation"], refused["outcome"]), ("vera", "lane-pause", "forbidden"))
         first = await self.command(self.ops, "lane-pause")
         for action in ("next", "prev"):
             self.assertEqual((await self.command(self.ops, "lane-pause", session=first.session, action=action,
