@@ -115,11 +115,10 @@ static int run_one(struct remark *remark, const struct words *words, const char 
 	return error;
 }
 
-/* The numbers of a group's cases, as `things`; a restore takes those that were put away. */
+/* The numbers of a group's cases, as `things`. */
 static int list_group(struct remark *remark, struct words *words, struct xylem_reason *reason)
 {
 	const struct operation *lister = operation_lister(words->operation);
-	bool restore = strcmp(words->operation->name, "hospital-restore") == 0;
 	json_t *answer = NULL;
 	const json_t *rows, *row;
 	const struct column *columns;
@@ -129,7 +128,7 @@ static int list_group(struct remark *remark, struct words *words, struct xylem_r
 		return -XYLEM_E_INVALID;
 	}
 	json_t *given = json_pack("{s:s, s:s, s:i}", "group", words->group, "state",
-		restore ? "discarded" : "open", "limit", WORDS_THINGS);
+		words->operation->among ? words->operation->among : "open", "limit", WORDS_THINGS);
 	int error = carry_out(remark->face, lister, &remark->scope, &remark->caller, given, &answer, reason);
 	json_decref(given);
 	words->things = json_array();
@@ -158,13 +157,30 @@ static void run_many(struct remark *remark, const struct words *words)
 	reply(remark, xylem_buffer_borrow(&text));
 }
 
+/* The line, with the cases that were named in the place of their group: a `yes` is about no others. */
+static void write_line(const struct remark *remark, const struct words *words, struct xylem_buffer *out)
+{
+	struct xylem_span group = words->group_at;
+	size_t i, before = words->group[0] ? (size_t)(group.at - remark->line) : strlen(remark->line);
+	const json_t *thing;
+	xylem_buffer_append(out, remark->line, before);
+	if (words->group[0]) {
+		json_array_foreach(words->things, i, thing)
+		{
+			xylem_buffer_format(out, "%s%s", i ? " " : "", json_string_value(thing));
+		}
+		xylem_buffer_text(out, group.at + group.n);
+	}
+}
+
 /* Keeps the line and says what a `yes` would do. */
 static void ask(struct remark *remark, const struct words *words)
 {
 	XYLEM_BUFFER_SCOPED text = { 0 };
 	XYLEM_BUFFER_SCOPED kept = { 0 };
 	char code[CONFIRM_CODE];
-	xylem_buffer_format(&kept, "%s\n%s", remark->local, remark->line);
+	xylem_buffer_format(&kept, "%s\n", remark->local);
+	write_line(remark, words, &kept);
 	xylem_buffer_byte(&kept, '\0');
 	if (xylem_buffer_failed(&kept) ||
 		!confirm_keep(remark->face->confirmations, remark->bare, kept.bytes, code)) {
@@ -225,6 +241,16 @@ static void confirm(struct remark *remark, const char *code)
 	}
 }
 
+/* What the role does not do: so it is said, and it is in the audit. */
+static void refuse(struct remark *remark, const struct operation *operation)
+{
+	struct xylem_reason reason = { "" };
+	json_t *result = NULL;
+	carry_out(remark->face, operation, &remark->scope, &remark->caller, NULL, &result, &reason);
+	json_decref(result);
+	complain(remark, reason.text);
+}
+
 static void run_line(struct remark *remark)
 {
 	XYLEM_BUFFER_SCOPED text = { 0 };
@@ -239,6 +265,8 @@ static void run_line(struct remark *remark)
 	if (words.kind == WORDS_HELP) {
 		words_write_help(&text, words.operation, &remark->scope, remark->caller.role);
 		reply(remark, xylem_buffer_borrow(&text));
+	} else if (words.kind == WORDS_FORBIDDEN) {
+		refuse(remark, words.operation);
 	} else if (words.kind == WORDS_CONFIRM && !remark->confirmed) {
 		confirm(remark, words.code);
 	} else if (words.kind == WORDS_OPERATION) {

@@ -186,6 +186,8 @@ static int read_things(struct reading *reading, const struct xylem_option *place
 	if (group && i + 1 < tokens->n && is_number(tokens->at[i + 1])) {
 		snprintf(words->group, sizeof(words->group), "%.*s", (int)tokens->at[i + 1].n,
 			tokens->at[i + 1].at);
+		const char *end = tokens->at[i + 1].at + tokens->at[i + 1].n;
+		words->group_at = xylem_span(tokens->at[i].at, (size_t)(end - tokens->at[i].at));
 		return 2;
 	}
 	size_t n = 1;
@@ -213,17 +215,28 @@ static bool thing_named(const struct words *words, const struct xylem_option *pl
 	return words->group[0] || words->things || json_object_get(words->arguments, placed->name);
 }
 
-/* What takes the rest of the line: a required text, or data. NULL: nothing does. */
-static const struct xylem_option *rest_option(const struct reading *reading)
+/* The first argument without which the operation does not run, beside the thing and its version; NULL: all are there. */
+static const struct xylem_option *missing(const struct reading *reading)
 {
 	const struct operation *operation = reading->words->operation;
-	const struct xylem_option *data = operation_option(operation, "data_text");
 	for (const struct xylem_option *option = operation->arguments; option->name; option++) {
 		bool version = strcmp(option->name, "version") == 0;
 		if ((option->flags & XYLEM_OPTION_REQUIRED) && !version && !is_set(reading, option) &&
 			option != operation_placed(operation)) {
 			return option;
 		}
+	}
+	return NULL;
+}
+
+/* What takes the rest of the line: a required text, or data. NULL: nothing does. */
+static const struct xylem_option *rest_option(const struct reading *reading)
+{
+	const struct operation *operation = reading->words->operation;
+	const struct xylem_option *data = operation_option(operation, "data_text");
+	const struct xylem_option *required = missing(reading);
+	if (required) {
+		return required;
 	}
 	return data && !is_set(reading, data) ? data : operation_option(operation, "note");
 }
@@ -269,10 +282,10 @@ static int read_arguments(struct reading *reading, size_t i)
 		}
 		i += (size_t)used;
 	}
-	if (placed && !thing_named(reading->words, placed)) {
+	if ((placed && !thing_named(reading->words, placed)) || missing(reading)) {
 		XYLEM_BUFFER_SCOPED usage = { 0 };
 		words_write_usage(&usage, reading->words->operation, reading->scope);
-		xylem_reason_set(reading->reason, "which one? Write: %.*s", (int)usage.n,
+		xylem_reason_set(reading->reason, "%sWrite: %.*s", placed ? "which one? " : "", (int)usage.n,
 			usage.bytes ? usage.bytes : "");
 		return -XYLEM_E_INVALID;
 	}
@@ -305,15 +318,39 @@ static void offer_first(struct nearest *nearest, char word[32], const char *word
 	}
 }
 
+/* Does something begin with this word that needs more of them? Then the reason says how it is written. */
+static bool begun(
+	const char *word, const struct scope *scope, enum config_role role, struct xylem_reason *reason)
+{
+	XYLEM_BUFFER_SCOPED usage = { 0 };
+	size_t n, length = strlen(word);
+	const struct operation *const *table = operations(&n);
+	for (size_t i = 0; i < n; i++) {
+		bool begins = strncasecmp(table[i]->words, word, length) == 0 &&
+			      table[i]->words[length] == ' ' && !table[i]->also;
+		if (begins && role >= table[i]->role && scope_has(scope, table[i])) {
+			xylem_buffer_text(&usage, usage.n ? " | " : "");
+			words_write_usage(&usage, table[i], scope);
+		}
+	}
+	if (usage.n > 0) {
+		xylem_reason_set(reason, "Write: %.*s", (int)usage.n, usage.bytes);
+	}
+	return usage.n > 0;
+}
+
 /* The word that was probably meant, of those that the sender may use here. */
-static int unknown(const struct tokens *tokens, const struct scope *scope, enum config_role role,
+static int unknown(const struct tokens *tokens, size_t at, const struct scope *scope, enum config_role role,
 	struct xylem_reason *reason)
 {
 	char wanted[65], word[32], hint[NEAREST_HINT_SIZE];
 	struct nearest nearest;
 	size_t n;
 	const struct operation *const *table = operations(&n);
-	snprintf(wanted, sizeof(wanted), "%.*s", (int)tokens->at[0].n, tokens->at[0].at);
+	snprintf(wanted, sizeof(wanted), "%.*s", (int)tokens->at[at].n, tokens->at[at].at);
+	if (begun(wanted, scope, role, reason)) {
+		return -XYLEM_E_NOT_FOUND;
+	}
 	nearest_init(&nearest, wanted);
 	for (size_t i = 0; i < n; i++) {
 		if (role >= table[i]->role && scope_has(scope, table[i])) {
@@ -321,8 +358,8 @@ static int unknown(const struct tokens *tokens, const struct scope *scope, enum 
 			offer_first(&nearest, word, table[i]->also ? table[i]->also : table[i]->words);
 		}
 	}
-	xylem_reason_set(
-		reason, "I do not know `%s` here%s. Write `help`.", wanted, nearest_hint(&nearest, hint));
+	xylem_reason_set(reason, "I do not know `%s` here%s Write `help`.", wanted,
+		nearest_hint(&nearest, hint)[0] ? hint : ".");
 	return -XYLEM_E_NOT_FOUND;
 }
 
@@ -350,8 +387,14 @@ int words_read(struct xylem_span line, const struct scope *scope, enum config_ro
 		*ret_words = words;
 		return 0;
 	}
+	if (!words.operation && !help &&
+		(words.operation = find(&tokens, 0, scope, ROLE_ADMIN, &used)) != NULL) {
+		words.kind = WORDS_FORBIDDEN;
+		*ret_words = words;
+		return 0;
+	}
 	if (!words.operation) {
-		return unknown(&tokens, scope, role, reason);
+		return unknown(&tokens, help, scope, role, reason);
 	}
 	words.arguments = json_object();
 	struct reading reading = { &tokens, scope, &words, reason };

@@ -18,19 +18,21 @@
  */
 #define WORDS_THINGS 50 /* most things that one line may name */
 
-enum words_kind { WORDS_OPERATION, WORDS_HELP, WORDS_CONFIRM };
+enum words_kind { WORDS_OPERATION, WORDS_HELP, WORDS_CONFIRM, WORDS_FORBIDDEN };
 
 struct words {
 	enum words_kind kind;
-	const struct operation *operation; /* of HELP: NULL for all */
-	json_t *arguments;                 /* of OPERATION: strings, without the thing if there are several */
-	json_t *things; /* of OPERATION: an array of strings if there are several; else NULL */
-	char group[24]; /* of OPERATION: every thing of this group; else empty */
-	char code[16];  /* of CONFIRM */
+	const struct operation
+		*operation; /* of HELP: NULL for all; of FORBIDDEN: the one that the role may not run */
+	json_t *arguments;  /* of OPERATION: strings, without the thing if there are several */
+	json_t *things;     /* of OPERATION: an array of strings if there are several; else NULL */
+	char group[24];     /* of OPERATION: every thing of this group; else empty */
+	struct xylem_span group_at; /* where the line says so */
+	char code[16];              /* of CONFIRM */
 };
 
 /*
- * Operations that the role may not run, or that are not of this place, are not known here. 0, or
+ * Operations that are not of this place are not known here. 0, or
  * -XYLEM_E_NOT_FOUND (no such words), -XYLEM_E_INVALID; the reason is for the writer. words_finish() after 0.
  */
 int words_read(struct xylem_span line, const struct scope *scope, enum config_role role,

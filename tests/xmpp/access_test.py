@@ -207,7 +207,7 @@ routes:
                 if got.get("type") == "error":
                     return condition(got)
                 # Whoever is no user is told so; of an operation above their role users hear what they may.
-                return "no" if re.search("not one of its users|I do not know", body(got) or "") else "yes"
+                return "no" if re.search("not one of its users|I do not know|needs the role", body(got) or "") else "yes"
             await self.each("XMPP chat", what, ask)
 
     async def test_21_data_by_message(self):

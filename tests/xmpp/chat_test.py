@@ -66,7 +66,13 @@ class ChatTest(Operated):
         self.assertNotEqual(self.state(), "paused")
         self.assertIn("which one", await self.say(self.ops, "pause lane"))
         self.assertIn("no lane", await self.say(self.ops, "pause lane no/where"))
-        self.assertIn("do not know", await self.say(self.vera, "pause lane orders/out"))
+        self.assertIn("needs the role operator", await self.say(self.vera, "pause lane orders/out"))
+        refused = self.api("audit?limit=1")["records"][0]
+        self.assertEqual((refused["who"], refused["operation"], refused["outcome"]), ("vera", "lane-pause", "forbidden"))
+        self.assertEqual(await self.say(self.ops, "pause orders/out"), "Write: pause lane LANE")
+        self.assertIn("`dance`", await self.say(self.ops, "help dance"))
+        self.assertIn("this address is about", await self.say(self.ops, "pause lane bus.unrouted/count",
+                                                              to=f"route.orders@{BUS}"))
         self.assertIn("do not know", await self.say(self.ops, "dance"))
         self.assertIn("what is `now`?", await self.say(self.ops, "pause lane orders/out now"))
         self.assertNotEqual(self.state(), "paused")
@@ -107,6 +113,12 @@ class ChatTest(Operated):
         self.assertIn("cases", asked)
         await self.say(self.ops, asked.split("`")[1])
         self.assertLessEqual(set(numbers), {c["case"] for c in self.cases()})
+        # A yes is about the cases that were named, and not about what came into the group since.
+        asked = await self.say(self.ops, f"discard group {group} note=done")
+        later = await self.a_case()
+        self.assertEqual(self.api(f"hospital/cases/{later}")["group"], group)
+        self.assertIn("3 done, 0 refused", await self.say(self.ops, asked.split("`")[1]))
+        self.assertEqual([c["case"] for c in self.cases() if c["group"] == group], [later])
         asked = await self.say(self.ops, "reload")
         self.assertIn("generation", await self.say(self.ops, asked.split("`")[1]))
 

@@ -79,7 +79,8 @@ static void words_are_read(void **state)
 		{ "status", &bus, VIEWER, "bus-status", "{}", NULL },
 		{ " Pause Lane orders/erp ", &bus, OPERATOR, "lane-pause", "{\"lane\":\"orders/erp\"}",
 			NULL },
-		{ "pause lane orders/erp", &bus, VIEWER, NULL, NULL, NULL },
+		{ "note 7", &bus, OPERATOR, NULL, NULL, NULL },
+		{ "help dance", &bus, OPERATOR, NULL, NULL, NULL },
 		{ "pause lane orders/erp now", &bus, OPERATOR, NULL, NULL, NULL },
 		{ "pause lane", &bus, OPERATOR, NULL, NULL, NULL },
 		{ "show 7", &bus, VIEWER, "hospital-case", "{\"n\":\"7\"}", NULL },
@@ -146,7 +147,18 @@ static void words_beside_operations(void **state)
 	assert_string_equal(words.operation->name, "hospital-replay");
 	assert_int_equal(words_read(xylem_span_of("replay group 3"), &bus, OPERATOR, &words, &reason), 0);
 	assert_string_equal(words.group, "3");
+	assert_int_equal(words.group_at.n, strlen("group 3"));
 	words_finish(&words);
+	assert_int_equal(
+		words_read(xylem_span_of("pause lane orders/erp"), &bus, VIEWER, &words, &reason), 0);
+	assert_int_equal(words.kind, WORDS_FORBIDDEN);
+	assert_string_equal(words.operation->name, "lane-pause");
+	words_finish(&words);
+	assert_int_not_equal(
+		words_read(xylem_span_of("pause orders/erp"), &bus, OPERATOR, &words, &reason), 0);
+	assert_string_equal(reason.text, "Write: pause lane LANE");
+	assert_int_not_equal(words_read(xylem_span_of("help dance"), &bus, OPERATOR, &words, &reason), 0);
+	assert_non_null(strstr(reason.text, "`dance`"));
 	/* What chat takes as well is no other operation's word, but where the thing decides. */
 	size_t n;
 	const struct operation *const *table = operations(&n);
