@@ -45,8 +45,8 @@ static const struct topic_setting table[] = {
 		true },
 	{ "language", TOPIC_TEXT, AT(language), SIZE(language), "The default language of the node", NULL, 0,
 		false },
-	{ "contact", TOPIC_TEXT, AT(contact), SIZE(contact), "The address to contact with questions", NULL, 0,
-		false },
+	{ "contact", TOPIC_LINES, AT(contact), SIZE(contact), "The addresses to contact with questions", NULL,
+		0, false },
 	{ "access_model", TOPIC_CHOICE, AT(access), 0, "Who may subscribe and retrieve items", accesses, 0,
 		true },
 	{ "publish_model", TOPIC_CHOICE, AT(publish), 0, "Who may publish", publish_models, 0, false },
@@ -102,6 +102,19 @@ const struct topic_setting *topic_setting_find(struct xylem_span name)
 		}
 	}
 	return NULL;
+}
+
+bool topic_setting_line(struct xylem_span *left, struct xylem_span *ret_line)
+{
+	if (left->n == 0) {
+		return false;
+	}
+	const char *end = memchr(left->at, '\n', left->n);
+	size_t n = end != NULL ? (size_t)(end - left->at) : left->n;
+	*ret_line = xylem_span(left->at, n);
+	n += end != NULL;
+	*left = xylem_span(left->at + n, left->n - n);
+	return true;
 }
 
 void topic_settings_default(struct topic_settings *settings)
@@ -183,7 +196,7 @@ int topic_settings_set(struct topic_settings *settings, struct xylem_span name, 
 		return -XYLEM_E_NOT_FOUND;
 	}
 	void *at = member(settings, setting);
-	int error = setting->kind == TOPIC_TEXT     ? set_text(setting, value, at)
+	int error = setting->kind <= TOPIC_LINES    ? set_text(setting, value, at)
 		    : setting->kind == TOPIC_FLAG   ? set_flag(value, at)
 		    : setting->kind == TOPIC_CHOICE ? set_choice(setting, value, at)
 						    : set_number(setting, value, at);
@@ -200,6 +213,7 @@ void topic_settings_get(
 	const void *at = member_of(settings, setting);
 	switch (setting->kind) {
 	case TOPIC_TEXT:
+	case TOPIC_LINES:
 		xylem_buffer_text(out, at);
 		break;
 	case TOPIC_FLAG:
@@ -223,6 +237,7 @@ bool topic_setting_same(
 	const void *x = member_of(a, setting), *y = member_of(b, setting);
 	switch (setting->kind) {
 	case TOPIC_TEXT:
+	case TOPIC_LINES:
 		return strcmp(x, y) == 0;
 	case TOPIC_FLAG:
 		return *(const bool *)x == *(const bool *)y;
@@ -240,7 +255,7 @@ void topic_setting_copy(
 		[TOPIC_FLAG] = sizeof(bool), [TOPIC_CHOICE] = sizeof(int), [TOPIC_NUMBER] = sizeof(int64_t)
 	};
 	memcpy(member(to, setting), member_of(from, setting),
-		setting->kind == TOPIC_TEXT ? setting->size : sizes[setting->kind]);
+		setting->kind <= TOPIC_LINES ? setting->size : sizes[setting->kind]);
 }
 
 /* --- Kept ----------------------------------------------------------------- */

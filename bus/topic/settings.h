@@ -36,7 +36,8 @@ struct topic_settings {
 	int64_t expire_s;    /* of items; 0: none (`max`) */
 };
 
-enum topic_setting_kind { TOPIC_TEXT, TOPIC_FLAG, TOPIC_CHOICE, TOPIC_NUMBER };
+/* LINES: several texts, kept as one a line. */
+enum topic_setting_kind { TOPIC_TEXT, TOPIC_LINES, TOPIC_FLAG, TOPIC_CHOICE, TOPIC_NUMBER };
 
 struct topic_choice {
 	const char *value, *label;
@@ -44,12 +45,14 @@ struct topic_choice {
 struct topic_setting {
 	const char *name; /* without `pubsub#` */
 	enum topic_setting_kind kind;
-	size_t offset, size;                /* of the member; size of a text */
+	size_t offset, size;                /* of the member; size of a text or of lines */
 	const char *label;                  /* for a person */
 	const struct topic_choice *choices; /* of CHOICE, in the order of its enum, ended by NULL */
 	int64_t maximum;                    /* of NUMBER; 0 is written `max` */
 	bool declared; /* a topic of the configuration has it from there: it cannot be changed elsewhere */
 };
+/* The first line of what *left is, which is then what comes behind it. False: there is none. */
+bool topic_setting_line(struct xylem_span *left, struct xylem_span *ret_line);
 /* All of them, in the order of the form. */
 const struct topic_setting *topic_settings_table(size_t *ret_n);
 const struct topic_setting *topic_setting_find(struct xylem_span name);

@@ -80,6 +80,22 @@ static void write_field(struct xylem_buffer *out, const char *name, const char *
 	}
 }
 
+/* A field of several values, one a line. */
+static void write_lines(struct xylem_buffer *out, const char *name, struct xylem_span lines)
+{
+	struct xylem_span line;
+	if (lines.n == 0) {
+		return;
+	}
+	xylem_buffer_format(out, "<field var='%s' type='jid-multi'>", name);
+	while (topic_setting_line(&lines, &line)) {
+		xylem_buffer_text(out, "<value>");
+		xml_escape_text(out, line);
+		xylem_buffer_text(out, "</value>");
+	}
+	xylem_buffer_text(out, "</field>");
+}
+
 static void write_number(struct xylem_buffer *out, const char *name, uint64_t number)
 {
 	char text[24];
@@ -119,8 +135,8 @@ static void write_people(
 static void write_meta_data(
 	const struct xmpp_request *request, struct xylem_buffer *out, const struct topic_state *topic)
 {
-	static const char *const settings[] = { "title", "description", "type", "language", "contact",
-		"access_model", "publish_model", "max_items" };
+	static const char *const settings[] = { "title", "description", "type", "language", "access_model",
+		"publish_model", "max_items" };
 	char stamp[CLOCK_TEXT_SIZE], name[64];
 
 	form_open(out, "result", NS_PUBSUB_METADATA);
@@ -131,6 +147,7 @@ static void write_meta_data(
 		snprintf(name, sizeof(name), "pubsub#%s", settings[i]);
 		write_field(out, name, value.failed ? "" : value.bytes);
 	}
+	write_lines(out, "pubsub#contact", xylem_span_of(topic->settings.contact));
 	write_number(out, "pubsub#num_subscribers", topic->subscriptions);
 	write_field(out, "pubsub#creator", topic->creator);
 	write_field(out, "pubsub#creation_date",

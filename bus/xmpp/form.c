@@ -123,6 +123,21 @@ static void write_choice(
 	xylem_buffer_text(out, "</value></field>");
 }
 
+static void write_lines(
+	struct xylem_buffer *out, const struct topic_setting *setting, struct xylem_span value)
+{
+	struct xylem_span line;
+	xylem_buffer_format(out, "<field var='" PREFIX "%s' type='jid-multi'", setting->name);
+	xml_write_attribute(out, "label", xylem_span_of(setting->label));
+	xylem_buffer_byte(out, '>');
+	while (topic_setting_line(&value, &line)) {
+		xylem_buffer_text(out, "<value>");
+		xml_escape_text(out, line);
+		xylem_buffer_text(out, "</value>");
+	}
+	xylem_buffer_text(out, "</field>");
+}
+
 /* `max` is a word of max_items and item_expire; a size is a number (XEP-0060, 16.4.4), and programs read it as one. */
 static void write_value(const struct topic_settings *settings, const struct topic_setting *setting,
 	size_t most, struct xylem_buffer *value)
@@ -154,6 +169,8 @@ void settings_write_form(
 		struct xylem_span text = value.n > 0 ? xylem_buffer_borrow(&value) : XYLEM_SPAN_LITERAL("");
 		if (table[i].kind == TOPIC_CHOICE) {
 			write_choice(out, &table[i], text);
+		} else if (table[i].kind == TOPIC_LINES) {
+			write_lines(out, &table[i], text);
 		} else {
 			form_write(out, table[i].name, kinds[table[i].kind], table[i].label, text);
 		}
@@ -162,13 +179,32 @@ void settings_write_form(
 	out->failed = out->failed || value.failed;
 }
 
+/* The values of a field, one a line; the others have one value. */
+static struct xylem_span read_value(
+	const struct xml_node *field, struct xylem_span name, struct xylem_arena *arena)
+{
+	const struct topic_setting *setting = topic_setting_find(name);
+	const struct xml_node *value = xml_child(field, NS_DATA, "value");
+	if (setting == NULL || setting->kind != TOPIC_LINES) {
+		return form_value(field, arena);
+	}
+	const char *lines = "";
+	for (; value != NULL && lines != NULL; value = xml_next(value, NS_DATA, "value")) {
+		struct xylem_span text = xml_text(value, arena);
+		lines = text.n == 0 ? lines
+				    : xylem_arena_format(arena, "%s%s%.*s", lines,
+					      lines[0] != '\0' ? "\n" : "", (int)text.n, text.at);
+	}
+	return xylem_span_of(lines != NULL ? lines : "");
+}
+
 int settings_read_form(struct topic_settings *settings, const struct xml_node *form, bool strict,
 	struct xylem_arena *arena, struct xylem_reason *reason)
 {
 	struct xylem_span name;
 	for (const struct xml_node *field = form_field(form, NULL, &name); field != NULL;
 		field = form_field(form, field, &name)) {
-		struct xylem_span value = form_value(field, arena);
+		struct xylem_span value = read_value(field, name, arena);
 		if (xylem_span_is(name, "node_type")) {
 			if (!xylem_span_is(value, "leaf")) {
 				xylem_reason_set(reason, "node_type: only leaf nodes");

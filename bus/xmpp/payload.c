@@ -78,6 +78,10 @@ int payload_read(const struct xml_node *payload, const struct payload_defaults *
 	if (xml_is(payload, NS_JSON, "json")) {
 		size_t offset;
 		struct xylem_span json = xml_text(payload, arena);
+		if (xml_child(payload, NULL, NULL) != NULL) {
+			xylem_reason_set(reason, "an element in the JSON");
+			return -XYLEM_E_INVALID;
+		}
 		int error = xylem_json_check(json, &offset, reason);
 		return error != 0 ? -XYLEM_E_INVALID : read_json(json, defaults, arena, ret_message, reason);
 	}

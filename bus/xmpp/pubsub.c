@@ -248,10 +248,6 @@ static const struct pubsub_operation *const tables[] = { pubsub_subscribing, pub
 static const struct pubsub_operation *find_operation(
 	const struct xmpp_request *request, const struct xml_node *child)
 {
-	if (!xylem_span_is(child->namespace, NS_PUBSUB) &&
-		!xylem_span_is(child->namespace, NS_PUBSUB_OWNER)) {
-		return NULL;
-	}
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		for (const struct pubsub_operation *row = tables[i]; row->name != NULL; row++) {
 			if (xml_is(request->payload, row->namespace, "pubsub") &&
@@ -263,9 +259,20 @@ static const struct pubsub_operation *find_operation(
 	return NULL;
 }
 
+/* A <set/> (XEP-0059), or what nobody here knows, may stand before it. */
+static const struct xml_node *find_child(const struct xml_node *pubsub)
+{
+	const struct xml_node *child = xml_child(pubsub, NULL, NULL);
+	while (child != NULL && !xylem_span_is(child->namespace, NS_PUBSUB) &&
+		!xylem_span_is(child->namespace, NS_PUBSUB_OWNER)) {
+		child = xml_next(child, NULL, NULL);
+	}
+	return child;
+}
+
 static void answer(const struct xmpp_request *request)
 {
-	const struct xml_node *child = xml_child(request->payload, NULL, NULL);
+	const struct xml_node *child = find_child(request->payload);
 	if (avatar_take(request, child)) {
 		return;
 	}

@@ -115,8 +115,9 @@ void settings_write_form(
 int settings_read_form(struct topic_settings *settings, const struct xml_node *form, bool strict,
 	struct xylem_arena *arena, struct xylem_reason *reason);
 
-/* Subscription options as a form, and read from one: -XYLEM_E_INVALID. */
-void options_write_form(struct xylem_buffer *out, const struct topic_subscription_options *options);
+/* Subscription options as a form of a type (`form`, `result`), and read from one: -XYLEM_E_INVALID. */
+void options_write_form(
+	struct xylem_buffer *out, const struct topic_subscription_options *options, const char *type);
 int options_read_form(struct topic_subscription_options *options, const struct xml_node *form,
 	struct xylem_arena *arena, struct xylem_reason *reason);
 

@@ -92,6 +92,10 @@ static void get_default(const struct xmpp_request *request, const struct xml_nod
 		pubsub_refuse(request, "auth", "forbidden", NULL);
 		return;
 	}
+	if (xylem_span_is(xml_attribute(operation, "type"), "collection")) {
+		pubsub_refuse_unsupported(request, "collections");
+		return;
+	}
 	topics_new_settings(service_topics(request->service), &settings);
 	answer_form(request, NULL, &settings);
 }

@@ -41,6 +41,17 @@ static void created(void *context, int error)
 	free(creating);
 }
 
+/* A collection (XEP-0248): asked for by the attribute of old, or by the form. */
+static bool asks_collection(const struct xmpp_request *request, const struct xml_node *operation)
+{
+	bool cancel;
+	const struct xml_node *form = form_find(xml_child(request->payload, NS_PUBSUB, "configure"), &cancel);
+	struct xylem_span by_form = form != NULL ? form_get(form, "node_type", request->arena)
+						 : XYLEM_SPAN_NONE;
+	return xylem_span_is(xml_attribute(operation, "type"), "collection") ||
+	       xylem_span_is(by_form, "collection");
+}
+
 /* False: refused. */
 static bool read_configuration(const struct xmpp_request *request, struct topic_settings *settings)
 {
@@ -51,8 +62,14 @@ static bool read_configuration(const struct xmpp_request *request, struct topic_
 	};
 	bool cancel;
 	struct xylem_reason reason = { "" };
-	const struct xml_node *form = form_find(xml_child(request->payload, NS_PUBSUB, "configure"), &cancel);
+	const struct xml_node *configure = xml_child(request->payload, NS_PUBSUB, "configure");
+	const struct xml_node *form = form_find(configure, &cancel);
 
+	/* The node is that of <create/> (8.1.3). */
+	if (xylem_span_present(xml_attribute(configure, "node"))) {
+		request_refuse_code(request, -XYLEM_E_INVALID, "<configure/> beside <create/> has no node");
+		return false;
+	}
 	topics_new_settings(service_topics(request->service), settings);
 	if (form == NULL || cancel) {
 		return true;
@@ -92,6 +109,10 @@ static void create(const struct xmpp_request *request, const struct xml_node *op
 
 	if (!topics_may_create(topics, request->sender)) {
 		pubsub_refuse(request, "auth", "forbidden", NULL);
+		return;
+	}
+	if (asks_collection(request, operation)) {
+		pubsub_refuse_unsupported(request, "collections");
 		return;
 	}
 	struct creating *creating = read_configuration(request, &settings)

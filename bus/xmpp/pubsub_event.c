@@ -220,15 +220,20 @@ static bool wants_body(const struct topic_recipient *recipients, size_t n)
 static void write_reply(
 	struct sending *sending, const struct topic_settings *settings, const struct xylem_message *item)
 {
+	struct xylem_span one;
 	struct xylem_span to = settings->item_reply == TOPIC_REPLY_PUBLISHER ? pubsub_publisher(item)
 			       : settings->item_reply == TOPIC_REPLY_OWNER ? xylem_span_of(settings->contact)
 									   : XYLEM_SPAN_NONE;
-	if (to.n > 0) {
-		xylem_buffer_text(&sending->event,
-			"<addresses xmlns='http://jabber.org/protocol/address'><address type='replyto'");
-		xml_write_attribute(&sending->event, "jid", to);
-		xylem_buffer_text(&sending->event, "/></addresses>");
+	if (to.n == 0) {
+		return;
 	}
+	xylem_buffer_text(&sending->event, "<addresses xmlns='http://jabber.org/protocol/address'>");
+	while (topic_setting_line(&to, &one)) {
+		xylem_buffer_text(&sending->event, "<address type='replyto'");
+		xml_write_attribute(&sending->event, "jid", one);
+		xylem_buffer_text(&sending->event, "/>");
+	}
+	xylem_buffer_text(&sending->event, "</addresses>");
 }
 
 static void write_shared(struct sending *sending, const char *topic, const struct topic_settings *settings,

@@ -34,13 +34,14 @@ static void write_shows(struct xylem_buffer *out, unsigned set)
 	xylem_buffer_text(out, "</field>");
 }
 
-void options_write_form(struct xylem_buffer *out, const struct topic_subscription_options *options)
+void options_write_form(
+	struct xylem_buffer *out, const struct topic_subscription_options *options, const char *type)
 {
 	char text[CLOCK_TEXT_SIZE];
 	const char *expire = options->temporary        ? "presence"
 			     : options->expires_us > 0 ? clock_format(options->expires_us, text)
 						       : NULL;
-	form_open(out, "form", FORM_OPTIONS);
+	form_open(out, type, FORM_OPTIONS);
 	form_write(out, "deliver", "boolean", "Whether to deliver notifications",
 		xylem_span_of(options->deliver ? "1" : "0"));
 	form_write(out, "include_body", "boolean", "Whether to put a text beside the payload",
@@ -176,7 +177,7 @@ static void get(const struct xmpp_request *request, const struct xml_node *opera
 	xml_write_attribute(&out, "jid", xylem_span_of(found.jid));
 	xml_write_attribute(&out, "subid", xylem_span_of(found.subid));
 	xylem_buffer_byte(&out, '>');
-	options_write_form(&out, &found.options);
+	options_write_form(&out, &found.options, "form");
 	xylem_buffer_text(&out, "</options>");
 	pubsub_close(request, &out);
 }
@@ -238,7 +239,7 @@ static void get_default(const struct xmpp_request *request, const struct xml_nod
 	xylem_buffer_text(&out, "<default");
 	xml_write_attribute(&out, "node", xml_attribute(operation, "node"));
 	xylem_buffer_byte(&out, '>');
-	options_write_form(&out, &options);
+	options_write_form(&out, &options, "form");
 	xylem_buffer_text(&out, "</default>");
 	pubsub_close(request, &out);
 }

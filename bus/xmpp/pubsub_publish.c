@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <message/envelope.h>
+#include <xylem/json.h>
 #include <xmpp/payload.h>
 #include <xmpp/pubsub.h>
 
@@ -36,6 +37,18 @@ struct takes {
 	bool items, payloads;
 };
 
+/* Words beside the payload, which no event has a place for. */
+static bool has_words(const struct xml_node *item)
+{
+	for (const struct xml_node *child = item != NULL ? item->first : NULL; child != NULL;
+		child = child->next) {
+		if (!xylem_span_present(child->name) && xylem_json_trim(child->text).n > 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static const char *check_form(
 	const struct takes *takes, const struct xml_node *item, const struct xml_node *payload)
 {
@@ -48,7 +61,8 @@ static const char *check_form(
 	if (takes->payloads && payload == NULL) {
 		return "payload-required";
 	}
-	return payload != NULL && xml_next(payload, NULL, NULL) != NULL ? "invalid-payload" : NULL;
+	bool two = payload != NULL && xml_next(payload, NULL, NULL) != NULL;
+	return two || has_words(item) ? "invalid-payload" : NULL;
 }
 
 static bool type_fits(const char *type, const struct xml_node *payload)

@@ -9,9 +9,9 @@
 #include <xmpp/pubsub.h>
 #include <xmpp/rsm.h>
 
-static void subscribed(void *context, int error, const struct topic_subscription *subscription)
+static void answer(
+	struct deferred *deferred, int error, const struct topic_subscription *subscription, bool options)
 {
-	struct deferred *deferred = context;
 	XYLEM_BUFFER_SCOPED out = { 0 };
 
 	if (error != 0) {
@@ -21,9 +21,25 @@ static void subscribed(void *context, int error, const struct topic_subscription
 	stanza_result_open(&out, &deferred->iq);
 	xylem_buffer_text(&out, "<pubsub xmlns='" NS_PUBSUB "'>");
 	pubsub_write_subscription(&out, subscription);
+	if (options) {
+		xylem_buffer_text(&out, "<options>");
+		options_write_form(&out, &subscription->options, "result");
+		xylem_buffer_text(&out, "</options>");
+	}
 	xylem_buffer_text(&out, "</pubsub>");
 	stanza_result_close(&out);
 	deferred_answer(deferred, &out);
+}
+
+static void subscribed(void *context, int error, const struct topic_subscription *subscription)
+{
+	answer(context, error, subscription, false);
+}
+
+/* Who said options hears which they are now (6.3.7). */
+static void subscribed_so(void *context, int error, const struct topic_subscription *subscription)
+{
+	answer(context, error, subscription, true);
 }
 
 static const struct pubsub_refusal refusals[] = {
@@ -32,16 +48,32 @@ static const struct pubsub_refusal refusals[] = {
 	{ 0, NULL, NULL, NULL },
 };
 
+/*
+ * Options beside a request belong to its node and address, and have no such attributes
+ * (6.3.7). There are clients, aioxmpp one of them, that say the same once more, and that
+ * is understood; another node or address is not.
+ */
+static bool is_repeated(const struct xml_node *options, const struct xml_node *subscribe, const char *name)
+{
+	struct xylem_span value = xml_attribute(options, name);
+	return !xylem_span_present(value) || xylem_span_equal(value, xml_attribute(subscribe, name));
+}
+
 /* The options beside the request (6.3.7); NULL: none. False: refused. */
-static bool read_options(const struct xmpp_request *request, struct topic_subscription_options *options,
-	const struct topic_subscription_options **ret_options)
+static bool read_options(const struct xmpp_request *request, const struct xml_node *subscribe,
+	struct topic_subscription_options *options, const struct topic_subscription_options **ret_options)
 {
 	static const struct pubsub_refusal invalid[] = { { 1, "modify", "bad-request", "invalid-options" },
 		{ 0, NULL, NULL, NULL } };
 	bool cancel;
 	struct xylem_reason reason = { "" };
-	const struct xml_node *form = form_find(xml_child(request->payload, NS_PUBSUB, "options"), &cancel);
+	const struct xml_node *beside = xml_child(request->payload, NS_PUBSUB, "options");
+	const struct xml_node *form = form_find(beside, &cancel);
 
+	if (!is_repeated(beside, subscribe, "node") || !is_repeated(beside, subscribe, "jid")) {
+		request_refuse_code(request, -XYLEM_E_INVALID, "options of another subscription");
+		return false;
+	}
 	*ret_options = NULL;
 	if (form == NULL || cancel) {
 		return true;
@@ -61,14 +93,15 @@ static void subscribe(const struct xmpp_request *request, const struct xml_node 
 	const struct topic_subscription_options *given;
 	const char *jid = pubsub_subscriber(request, operation);
 	const char *name = jid == NULL ? NULL : pubsub_node(request, operation);
-	if (name == NULL || !read_options(request, &options, &given)) {
+	if (name == NULL || !read_options(request, operation, &options, &given)) {
 		return;
 	}
 	struct deferred *deferred = pubsub_defer(request);
 	if (deferred == NULL) {
 		return;
 	}
-	int error = topic_subscribe(service_topics(request->service), name, jid, given, subscribed, deferred);
+	int error = topic_subscribe(service_topics(request->service), name, jid, given,
+		given != NULL ? subscribed_so : subscribed, deferred);
 	if (error != 0) {
 		pubsub_fail(deferred, refusals, error);
 	}

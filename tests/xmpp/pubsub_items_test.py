@@ -36,6 +36,9 @@ class ItemsTest(pubsub.Case):
         self.assertEqual(await self.ids(self.bob, "pages", inner="<item id='i4'/><item id='no'/><item id='i2'/>"), ["i4", "i2"])
         await self.refused(self.items(self.bob, "pages", extra=" max_items='0'"), "modify/bad-request")
         self.assertEqual(len(await self.ids(self.bob, "pages", extra=" max_items=''")), 10)  # as xmpp4r says: all
+        # Before what is asked for may stand what belongs to it, and what nobody knows.
+        answer = await self.ok(self.get(self.bob, f"<x xmlns='urn:x'/>{self.page(max=2)}<items node='pages'/>"))
+        self.assertEqual([i.get("id") for i in answer.iter(f"{{{NS}}}item")], ["i0", "i1"])
         for nameless in "<item/>", "<item id=''/>", "<item id='i4'/><item/>":
             await self.refused(self.items(self.bob, "pages", inner=nameless), "modify/bad-request/item-required")
 

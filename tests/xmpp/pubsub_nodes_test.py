@@ -92,6 +92,13 @@ class NodesTest(pubsub.Case):
                                "modify/not-acceptable/unsupported-access-model")
         await self.refused(self.create(self.alice, "never", max_items="many"), "modify/not-acceptable")
         await self.refused(self.create(self.alice, "x" * 120), "modify/not-acceptable")
+        # The node is that of <create/>; and no collections (XEP-0248), by attribute or by form.
+        await self.refused(self.set(self.alice, "<create node='never'/><configure node='never'/>"), "modify/bad-request")
+        collections = "cancel/feature-not-implemented/unsupported"
+        answer = await self.refused(self.set(self.alice, "<create node='never' type='collection'/>"), collections)
+        self.assertEqual(next(answer.iter(f"{{{NS}#errors}}unsupported")).get("feature"), "collections")
+        await self.refused(self.create(self.alice, "never", node_type="collection"), collections)
+        await self.refused(self.get(self.alice, "<default type='collection'/>", OWNER), collections)
         await self.refused(self.alice.iq("get", BUS, f"<query xmlns='{INFO}' node='never'/>"), "cancel/item-not-found")
 
     async def test_203_instant_node(self):
@@ -120,7 +127,7 @@ class NodesTest(pubsub.Case):
                        notify_delete="0", notify_retract="0", notify_sub="1", send_last_published_item="never",
                        notification_type="headline", presence_based_delivery="1", purge_offline="1",
                        publish_node_full="reject", itemreply="publisher", subscribe="0", tempsub="1", language="de",
-                       contact="alice@example.com")
+                       contact=["alice@example.com", "bob@example.com"])
         await self.ok(self.configure(self.alice, "full", **changed))
         found = fields(await self.ok(self.get(self.alice, "<configure node='full'/>", OWNER)))
         self.assertEqual({name: found[name] for name in changed}, changed)

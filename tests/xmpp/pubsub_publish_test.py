@@ -29,6 +29,8 @@ class PublishTest(pubsub.Case):
                 (("<item id='a'/>",), "modify/bad-request/payload-required"),
                 ((f"<item id='a'>{payload}{payload}</item>",), "modify/bad-request/invalid-payload"),
                 (("<item><json xmlns='urn:xmpp:json:0'>{</json></item>",), "modify/bad-request/invalid-payload"),
+                (("<item><json xmlns='urn:xmpp:json:0'>[<b/>]</json></item>",), "modify/bad-request/invalid-payload"),
+                (("<item>words <a xmlns='u'/></item>",), "modify/bad-request/invalid-payload"),
                 ((f"<item><a xmlns='u'>{'x' * 200}</a></item>",), "modify/not-acceptable/payload-too-big"),
                 ((f"<item>{payload}</item>",) * 101, "cancel/not-allowed/max-items-exceeded")):
             await self.refused(self.publish(self.alice, "pub", *items), expected)
@@ -154,6 +156,10 @@ class PublishTest(pubsub.Case):
         self.assertEqual(message.get("type"), "headline")
         reply = next(message.iter("{http://jabber.org/protocol/address}address"))
         self.assertEqual((reply.get("type"), reply.get("jid")), ("replyto", self.alice.bare))
+        await self.ok(self.configure(self.alice, "head", itemreply="owner", contact=["a@example.com", "b@example.com"]))
+        await self.ok(self.publish(self.alice, "head", "<item id='h2'><a xmlns='u'/></item>"))
+        replies = (await self.told(self.bob, "head", "h2")).iter("{http://jabber.org/protocol/address}address")
+        self.assertEqual([r.get("jid") for r in replies], ["a@example.com", "b@example.com"])
 
     async def test_610_items_expire(self):
         await self.ok(self.create(self.alice, "milk", access_model="open", item_expire="1"))

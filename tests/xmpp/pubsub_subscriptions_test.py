@@ -12,8 +12,8 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.xmpp import pubsub, stage  # noqa: E402
-from tests.xmpp.client import Client, body  # noqa: E402
-from tests.xmpp.pubsub import BUS, EVENT, INFO, NS, OWNER, fields, form  # noqa: E402
+from tests.xmpp.client import Client, body, condition  # noqa: E402
+from tests.xmpp.pubsub import BUS, DATA, EVENT, INFO, NS, OWNER, fields, form  # noqa: E402
 
 
 class SubscriptionsTest(pubsub.Case):
@@ -58,6 +58,26 @@ class SubscriptionsTest(pubsub.Case):
                          {(self.bob.bare, first.get("subid")), (full, other.get("subid"))})
         found = fields(await self.ok(self.alice.iq("get", BUS, f"<query xmlns='{INFO}' node='one'/>")))
         self.assertEqual(found["num_subscribers"], "2")
+
+    async def test_308_options_beside_the_request(self):
+        """They belong to the request's node and address, and the answer says which they are (6.3.7)."""
+        await self.ok(self.create(self.alice, "beside", access_model="open"))
+        options = form("subscribe_options", deliver="1", digest="0", show_values=["chat", "away"])
+        subscribe = f"<subscribe node='beside' jid='{self.bob.bare}'/>"
+        for wrong in (f"{subscribe}<options node='other'>{options}</options>",
+                      f"{subscribe}<options jid='{self.carol.bare}'>{options}</options>",
+                      f"<options>{options}</options>{subscribe}"):
+            answer = await self.set(self.bob, wrong)
+            self.assertTrue(condition(answer).startswith("modify/bad-request"), condition(answer))
+        answer = await self.ok(self.set(self.bob, f"{subscribe}<options>{options}</options>"))
+        self.assertEqual(self.subscription(answer).get("subscription"), "subscribed")
+        data = answer.find(f"{{{NS}}}pubsub/{{{NS}}}options/{{{DATA}}}x")
+        self.assertEqual(data.get("type"), "result")
+        found = fields(data)
+        self.assertEqual((found["FORM_TYPE"], found["deliver"], found["include_body"], found["show-values"]),
+                         (NS + "#subscribe_options", "1", "0", ["chat", "away"]))
+        # aioxmpp says node and address twice.
+        await self.ok(self.set(self.bob, f"{subscribe}<options node='beside' jid='{self.bob.bare}'>{options}</options>"))
 
     async def test_304_several_with_other_options(self):
         await self.ok(self.create(self.alice, "multi", access_model="open"))
