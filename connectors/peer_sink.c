@@ -96,11 +96,22 @@ static void fail(
 	}
 }
 
+/* A batch that is not understood may be so for anything in it, or for the bus that does not understand. */
+static enum xylem_failure failure_of(const struct peer_flight *flight, bool waits, bool large)
+{
+	if (waits) {
+		return XYLEM_FAILURE_DOWN;
+	}
+	if (strcmp(flight->condition, "bad-request") == 0) {
+		return XYLEM_FAILURE_BUSY;
+	}
+	return large ? XYLEM_FAILURE_WRONG : xylem_failure_of_xmpp(flight->type, flight->condition);
+}
+
 /* The whole batch was refused; the first of its messages stands for it. */
 static void judge_refused(struct peer_worker *worker, struct peer_flight *flight)
 {
 	char code[64];
-	enum xylem_failure failure = xylem_failure_of_xmpp(flight->type, flight->condition);
 	bool large = strcmp(flight->condition, "policy-violation") == 0;
 	bool waits = strcmp(flight->type, "wait") == 0;
 
@@ -114,11 +125,8 @@ static void judge_refused(struct peer_worker *worker, struct peer_flight *flight
 	}
 	atomic_store(&worker->peer->agreed, 0);
 	snprintf(code, sizeof(code), "peer-%s", flight->condition);
-	fail(worker, flight->from,
-		waits   ? XYLEM_FAILURE_DOWN
-		: large ? XYLEM_FAILURE_WRONG
-			: failure,
-		code, flight->text[0] ? flight->text : flight->condition);
+	fail(worker, flight->from, failure_of(flight, waits, large), code,
+		flight->text[0] ? flight->text : flight->condition);
 }
 
 static void judge_taken(struct peer_worker *worker, struct peer_flight *flight)

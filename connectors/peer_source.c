@@ -34,6 +34,8 @@ struct landing {
 	struct landing *waiting; /* batches of repeats only, of what is with this one or before it */
 	struct landing *next;    /* of those that wait with it */
 	size_t count;            /* events that are, or will be, on the disk */
+	size_t under_way;        /* repeats of what was not on the disk when they came */
+	int error;               /* of the journal, for one of those */
 	char code[32];           /* of the event behind them, if it is refused; else empty */
 	struct xylem_reason why;
 	struct {
@@ -136,6 +138,20 @@ static void remove_from_way(struct peer_source *in, const struct landing *landin
 	in->newest = in->newest == landing ? before : in->newest;
 }
 
+/*
+ * Locked. What was on its way did not get to the disk: who repeated it meanwhile
+ * must not hear that it is there, though what came with the repeat may be.
+ */
+static void fail_repeats(struct landing *landing, int error)
+{
+	for (struct landing *at = landing; at; at = at->newer) {
+		at->error = at->under_way > 0 ? error : at->error;
+		for (struct landing *waiting = at->waiting; waiting; waiting = waiting->next) {
+			waiting->error = error;
+		}
+	}
+}
+
 /* On the journal's thread, after the sync. */
 static void on_journaled(void *context, int error, const struct xylem_receipt *receipts, size_t n)
 {
@@ -144,12 +160,15 @@ static void on_journaled(void *context, int error, const struct xylem_receipt *r
 
 	pthread_mutex_lock(&in->lock);
 	settle(landing, error, receipts);
+	if (error) {
+		fail_repeats(landing, error);
+	}
 	remove_from_way(in, landing);
 	struct landing *waiting = landing->waiting;
-	answer(landing, error);
+	answer(landing, error ? error : landing->error);
 	while (waiting) {
 		struct landing *next = waiting->next;
-		answer(waiting, error);
+		answer(waiting, error ? error : waiting->error);
 		waiting = next;
 	}
 	pthread_cond_broadcast(&in->changed);
@@ -196,7 +215,6 @@ struct arrival {
 	struct peer_batch batch;
 	struct xylem_message *fresh; /* for the journal */
 	size_t fresh_count;
-	size_t under_way; /* repeats of what is not on the disk yet */
 };
 
 /* Locked. Sorts the events into known and new ones, up to the first that is refused. */
@@ -209,7 +227,7 @@ static int sort_out(struct arrival *arrival, struct landing *landing)
 		struct peer_name name = peer_name_of(event->ref);
 		enum peer_verdict verdict = peer_stream_find(landing->stream, name, &handle);
 		landing->events[i].name = name;
-		arrival->under_way += verdict == PEER_UNDER_WAY;
+		landing->under_way += verdict == PEER_UNDER_WAY;
 		if (verdict == PEER_NEW) {
 			const char *code = admit(in, arrival->source, arrival->sender, arrival->batch.stream,
 				event, &landing->why);
@@ -328,7 +346,7 @@ static void land(struct arrival *arrival, struct landing *landing)
 		hand_in(arrival, landing);
 		return;
 	}
-	if (arrival->under_way > 0) {
+	if (landing->under_way > 0) {
 		landing->next = in->newest->waiting;
 		in->newest->waiting = landing;
 	} else {
@@ -383,6 +401,13 @@ static bool is_bus_protocol(const struct xml_node *payload)
 	       memcmp(payload->namespace.at, family, sizeof(family) - 1) == 0;
 }
 
+/* An IQ has one child (RFC 6120, 8.2.3); a second batch would be lost behind the answer to the first. */
+static bool is_one_batch(const struct xml_node *stanza, const struct xml_node *payload)
+{
+	return xylem_span_is(xml_attribute(stanza, "type"), "set") && xml_is(payload, NS_PEER, "batch") &&
+	       xml_next(payload, NS_PEER, NULL) == NULL;
+}
+
 bool peer_source_stanza(struct peer_source *in, const struct xml_node *stanza)
 {
 	const struct xml_node *payload = xml_child(stanza, NULL, NULL);
@@ -394,11 +419,14 @@ bool peer_source_stanza(struct peer_source *in, const struct xml_node *stanza)
 	}
 	if (!sender_of(stanza, sender) || !peer_source_admits(in, sender)) {
 		refuse(in, stanza, &(struct stanza_error){ "auth", "forbidden", NULL, NULL });
-	} else if (!xml_is(payload, NS_PEER, "batch") ||
-		   !xylem_span_is(xml_attribute(stanza, "type"), "set")) {
+	} else if (!xml_is(payload, NS_PEER, NULL)) {
 		refuse(in, stanza,
 			&(struct stanza_error){ "cancel", "feature-not-implemented",
 				"this bus speaks " NS_PEER, "<unsupported-version xmlns='" NS_PEER "'/>" });
+	} else if (!is_one_batch(stanza, payload)) {
+		refuse(in, stanza,
+			&(struct stanza_error){
+				"modify", "bad-request", "one `batch` in an IQ of type set", NULL });
 	} else if (source == NULL) {
 		refuse(in, stanza,
 			&(struct stanza_error){

@@ -232,18 +232,28 @@ static int read_coded(struct xylem_span text, struct xylem_arena *arena, struct 
 					 : error;
 }
 
+/* An element inside of a text would be lost, so it is refused. */
+static int read_text(const struct xml_node *child, struct xylem_arena *arena, struct xylem_span *ret_text,
+	struct xylem_reason *reason)
+{
+	if (xml_child(child, NULL, NULL)) {
+		return refuse(reason, "an element stands where text must be");
+	}
+	*ret_text = xml_text(child, arena);
+	return xylem_span_present(*ret_text) ? 0 : -XYLEM_E_MEMORY;
+}
+
 static int read_extension(const struct xml_node *child, struct xylem_arena *arena,
 	struct xylem_message *message, struct xylem_extension *room, struct xylem_reason *reason)
 {
-	struct xylem_span name = xml_attribute(child, "name"), value = xml_text(child, arena);
-	if (name.n == 0) {
+	struct xylem_extension *extension = &room[message->extension_count];
+	extension->name = xml_attribute(child, "name");
+	if (extension->name.n == 0) {
 		return refuse(reason, "an `ext` has no name");
 	}
-	if (!xylem_span_present(value)) {
-		return -XYLEM_E_MEMORY;
-	}
-	room[message->extension_count++] = (struct xylem_extension){ name, value };
-	return 0;
+	int error = read_text(child, arena, &extension->value, reason);
+	message->extension_count += error == 0;
+	return error;
 }
 
 static int read_child(const struct xml_node *child, struct xylem_arena *arena, struct xylem_message *message,
@@ -260,12 +270,8 @@ static int read_child(const struct xml_node *child, struct xylem_arena *arena, s
 	if (xylem_span_present(message->data)) {
 		return refuse(reason, "an event has data twice");
 	}
-	struct xylem_span text = xml_text(child, arena);
-	if (!xylem_span_present(text)) {
-		return -XYLEM_E_MEMORY;
-	}
-	message->data = text;
-	return coded ? read_coded(text, arena, &message->data, reason) : 0;
+	int error = read_text(child, arena, &message->data, reason);
+	return coded && !error ? read_coded(message->data, arena, &message->data, reason) : error;
 }
 
 static size_t count_children(const struct xml_node *element, const char *name)
@@ -381,7 +387,7 @@ void peer_taken_write(struct xylem_buffer *out, const struct peer_taken *taken)
 	xylem_buffer_text(out, "</refused></taken>");
 }
 
-/* One of the names between single spaces; moves *text behind it. */
+/* One of the names between spaces; moves *text behind it and the space after it. */
 static struct xylem_span next_word(struct xylem_span *text)
 {
 	const char *space = memchr(text->at, ' ', text->n);
@@ -398,8 +404,12 @@ static int read_handles(struct xylem_span text, struct xylem_arena *arena, struc
 		return -XYLEM_E_MEMORY;
 	}
 	while (text.n > 0) {
+		struct xylem_span word = next_word(&text);
+		if (word.n == 0) {
+			continue;
+		}
 		if (taken->count == PEER_EVENTS_MAX ||
-			xylem_handle_parse(next_word(&text), &taken->handles[taken->count]) != 0) {
+			xylem_handle_parse(word, &taken->handles[taken->count]) != 0) {
 			return -XYLEM_E_INVALID;
 		}
 		taken->count++;
