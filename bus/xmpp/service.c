@@ -301,6 +301,28 @@ static void take_message(struct xmpp_request *request, int violation)
 
 /* --- The way in ----------------------------------------------------------- */
 
+static bool is_address(struct xmpp_service *service, struct xylem_span local)
+{
+	return presence_shown(service->presence, local) || endpoints_have(service->endpoints, local);
+}
+
+/* Not every server prepares the address that its clients write: ejabberd passes on what was typed. */
+static struct xylem_span prepare_local(struct xmpp_service *service, struct xylem_span local)
+{
+	char *lower = NULL;
+	for (size_t i = 0; i < local.n && xylem_span_present(local); i++) {
+		if (local.at[i] < 'A' || local.at[i] > 'Z') {
+			continue;
+		}
+		if (lower == NULL && (is_address(service, local) ||
+					     (lower = xylem_arena_text(service->arena, local)) == NULL)) {
+			return local;
+		}
+		lower[i] = (char)(local.at[i] - 'A' + 'a');
+	}
+	return lower != NULL ? xylem_span(lower, local.n) : local;
+}
+
 static bool make_request(
 	struct xmpp_service *service, const struct xml_node *stanza, struct xmpp_request *request)
 {
@@ -313,7 +335,7 @@ static bool make_request(
 	}
 	request->service = service;
 	request->iq = stanza;
-	request->local = to.local;
+	request->local = prepare_local(service, to.local);
 	request->arena = service->arena;
 	request->set = xylem_span_is(xml_attribute(stanza, "type"), "set");
 	request->payload = xml_child(stanza, NULL, NULL);

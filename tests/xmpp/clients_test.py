@@ -192,6 +192,14 @@ routes:
                                                     f"<items node='{node}' max_items='1'/></pubsub>")
                 self.assertIn(condition(answer), ("cancel/service-unavailable", "cancel/item-not-found"), f"{node} of {to}")
 
+    async def test_09_an_address_is_an_address_in_capitals(self):
+        """ejabberd passes on what was typed; people's telephones begin with a capital."""
+        for address in (f"Bot@{BUS}", f"BOT@{BUS.upper()}"):
+            answer = await self.alice.iq("get", address, "<ping xmlns='urn:xmpp:ping'/>")
+            self.assertEqual(condition(answer), "result", address)
+        answer = await self.alice.iq("get", f"Route.BOT@{BUS}", "<query xmlns='jabber:iq:version'/>")
+        self.assertEqual(condition(answer), "result")
+
     async def test_08_calls_do_not_ring_for_ever(self):
         """An offer is rejected at once, by the address that was called; a stranger hears nothing."""
         offers = (("propose xmlns='urn:xmpp:jingle-message:0' id='c-&lt;1&gt;'", "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/>",
