@@ -182,9 +182,15 @@ void session_barrier(struct session *session, int64_t now)
 	}
 }
 
+/* The server's own answer: anybody may send a result, and the ids can be guessed. */
 static bool is_barrier(const struct session *session, const struct xml_node *iq)
 {
-	return session->barrier_id[0] != '\0' && xylem_span_is(xml_attribute(iq, "id"), session->barrier_id);
+	struct xylem_span from = xml_attribute(iq, "from");
+	char bare[JID_SIZE];
+	bool server = !xylem_span_present(from) ||
+		      (jid_normalise(from, bare) && strcmp(bare, session->domain) == 0);
+	return server && session->barrier_id[0] != '\0' &&
+	       xylem_span_is(xml_attribute(iq, "id"), session->barrier_id);
 }
 
 /* --- Requests ---------------------------------------------------------------------- */
