@@ -22,6 +22,7 @@
 
 #include <base/jid.h>
 #include <connectors/xmpp_session.h>
+#include <xmpp/call.h>
 #include <xmpp/stanza.h>
 #include <xylem/xylem.h>
 
@@ -76,6 +77,11 @@ static bool admits(void *owner, const char *bare)
 	return false;
 }
 
+static bool resumed(void *owner)
+{
+	return session_resumed(owner);
+}
+
 /* Strangers get no answer: it would tell them that the account is online. */
 static const struct endpoint_carrier carrier = {
 	.delivery = &session_carrier,
@@ -83,12 +89,44 @@ static const struct endpoint_carrier carrier = {
 	.request = request,
 	.sight = sight,
 	.admits = admits,
+	.resumed = resumed,
 };
+
+/* --- What the session hears ------------------------------------------------- */
+
+/*
+ * Is the call offered to nobody but the bus? One to the bare address rings at all clients of the account, and a
+ * person's client is left to the person.
+ */
+static bool calls_us(struct instance *instance, const struct xml_node *message)
+{
+	struct jid to;
+	bool here = jid_split(xml_attribute(message, "to"), &to) && xylem_span_present(to.resource);
+	return here || session_alone(instance->session);
+}
+
+/* An offer of a call (xmpp/call.c). Of strangers' nothing is heard. */
+static bool take_call(struct instance *instance, const struct xml_node *stanza)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+	char id[XYLEM_UUID_SIZE], bare[JID_SIZE];
+
+	if (!xml_is(stanza, NS_COMPONENT, "message") ||
+		xylem_span_is(xml_attribute(stanza, "type"), "groupchat") ||
+		!call_reject(stanza, XYLEM_SPAN_NONE, xylem_span_of(xylem_uuid_new(id)), &out)) {
+		return false;
+	}
+	if (!xylem_buffer_failed(&out) && jid_normalise(xml_attribute(stanza, "from"), bare) &&
+		endpoint_concerns(instance->endpoint, bare) && calls_us(instance, stanza)) {
+		session_post(instance->session, xylem_buffer_borrow(&out));
+	}
+	return true;
+}
 
 static bool on_stanza(void *context, const struct xml_node *stanza)
 {
 	struct instance *instance = context;
-	return endpoint_stanza(instance->endpoint, stanza, 0);
+	return take_call(instance, stanza) || endpoint_stanza(instance->endpoint, stanza, 0);
 }
 
 static bool on_conversation(void *context, const struct xml_node *stanza)
@@ -101,6 +139,12 @@ static bool on_friend(void *context, const char *bare)
 {
 	struct instance *instance = context;
 	return endpoint_concerns(instance->endpoint, bare);
+}
+
+static bool on_question(void *context, const char *bare)
+{
+	struct instance *instance = context;
+	return endpoint_may_ask(instance->endpoint, bare);
 }
 
 static void on_seen(void *context, const char *bare)
@@ -254,6 +298,7 @@ static int make_session(struct instance *instance, struct xylem_reason *reason)
 		.stanza = on_stanza,
 		.conversation = on_conversation,
 		.friend = on_friend,
+		.may_ask = on_question,
 		.seen = on_seen,
 		.changed = on_changed,
 		.context = instance };

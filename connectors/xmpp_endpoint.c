@@ -38,6 +38,11 @@ bool endpoint_concerns(const struct endpoint *endpoint, const char *bare)
 	       jid_listed(options->fallback, bare) || jid_listed(options->publishers, bare);
 }
 
+bool endpoint_may_ask(const struct endpoint *endpoint, const char *bare)
+{
+	return endpoint_concerns(endpoint, bare) || (endpoint->room != NULL && room_is(endpoint->room, bare));
+}
+
 const char *const *endpoint_features(const struct endpoint *endpoint)
 {
 	return endpoint->features;
@@ -241,6 +246,12 @@ static void ask_for_presence(struct endpoint *endpoint, struct xylem_strings add
 	}
 }
 
+static bool goes_on(const struct endpoint *endpoint)
+{
+	const struct endpoint_carrier *carrier = endpoint->carrier;
+	return carrier->resumed != NULL && carrier->resumed(endpoint->owner);
+}
+
 void endpoint_changed(struct endpoint *endpoint, bool up, const char *why)
 {
 	const struct endpoint_options *options = endpoint->options;
@@ -251,7 +262,7 @@ void endpoint_changed(struct endpoint *endpoint, bool up, const char *why)
 	} else {
 		room_changed(endpoint->room, up, why);
 	}
-	if (endpoint->offers != NULL && !up) {
+	if (endpoint->offers != NULL && up && !goes_on(endpoint)) {
 		offers_clear(endpoint->offers);
 	}
 	if (up && (options->offline != OFFLINE_STORE || options->confirm == CONFIRM_OFFERED)) {

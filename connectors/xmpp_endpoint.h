@@ -226,6 +226,11 @@ struct endpoint_carrier {
 	bool (*admits)(void *owner, const char *bare);
 	/* An answer that is still to come: the carrier does not end before. May be NULL. */
 	void (*pending)(void *owner, bool more);
+	/*
+	 * Did what is up now go on where the connection before it ended? Then presence that was seen
+	 * before counts still. NULL: never.
+	 */
+	bool (*resumed)(void *owner);
 	/* What refuses a stranger's message: an error, or (NULL says so) silence. */
 	bool answers_strangers;
 };
@@ -257,6 +262,8 @@ void endpoint_changed(struct endpoint *endpoint, bool up, const char *why);
 bool endpoint_admits(const struct endpoint *endpoint, const char *bare);
 /* Somebody whom it may talk with: one who may send here, or whom messages go to, or whose events it follows. */
 bool endpoint_concerns(const struct endpoint *endpoint, const char *bare);
+/* One of those, or the endpoint's room. */
+bool endpoint_may_ask(const struct endpoint *endpoint, const char *bare);
 /* For disco#info, ended by NULL; valid until endpoint_free(). */
 const char *const *endpoint_features(const struct endpoint *endpoint);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who is online, for an account. The server keeps the roster; this is the copy
- * of it that lasts as long as the connection, with the resources that have shown
- * themselves. Somebody is asked to show his presence once a connection, when a
- * message for him is the reason.
+ * of it that lasts as long as the stream, which may be resumed, with the resources that have shown
+ * themselves: contacts', and those of the account's other clients. Somebody is asked to show his
+ * presence once a stream, when a message for him is the reason.
  */
 #include <connectors/xmpp_session_body.h>
 
@@ -66,6 +66,13 @@ static void drop_resources(struct contact *contact)
 void roster_down(struct roster *roster)
 {
 	pthread_mutex_lock(&roster->lock);
+	roster->up = false;
+	pthread_mutex_unlock(&roster->lock);
+}
+
+void roster_clear(struct roster *roster)
+{
+	pthread_mutex_lock(&roster->lock);
 	while (roster->contacts != NULL) {
 		struct contact *contact = roster->contacts;
 		roster->contacts = contact->next;
@@ -73,14 +80,13 @@ void roster_down(struct roster *roster)
 		free(contact);
 	}
 	roster->n = 0;
-	roster->up = false;
 	pthread_mutex_unlock(&roster->lock);
 }
 
 struct roster *roster_free(struct roster *roster)
 {
 	if (roster != NULL) {
-		roster_down(roster);
+		roster_clear(roster);
 		pthread_mutex_destroy(&roster->lock);
 		free(roster);
 	}
@@ -221,6 +227,42 @@ static void ask(struct roster *roster, const char *bare)
 	}
 }
 
+/* Somebody's client that gets what is sent to the bare address: no other bus, no negative priority. */
+static bool takes_calls(const struct xml_node *presence)
+{
+	const struct xml_node *priority = xml_child(presence, NS_COMPONENT, "priority");
+	struct xylem_span node = xml_attribute(xml_child(presence, NS_CAPS, "c"), "node");
+	bool negative = priority != NULL && priority->first != NULL && priority->first->text.n > 0 &&
+			priority->first->text.at[0] == '-';
+	return !xylem_span_present(xml_attribute(presence, "type")) && !negative &&
+	       !xylem_span_is(node, NS_CLIENT_NODE);
+}
+
+/* Of the account's own: of this connection, or of another client. */
+static void take_own(struct roster *roster, const struct xml_node *presence, struct xylem_span resource)
+{
+	const struct session *session = roster->session;
+
+	if (!xylem_span_present(resource) || xylem_span_is(resource, session->options.resource)) {
+		return;
+	}
+	pthread_mutex_lock(&roster->lock);
+	struct contact *own = contact_of(roster, session->jid);
+	if (own != NULL) {
+		show(own, resource, takes_calls(presence));
+	}
+	pthread_mutex_unlock(&roster->lock);
+}
+
+bool roster_alone(struct roster *roster)
+{
+	pthread_mutex_lock(&roster->lock);
+	const struct contact *own = contact_of(roster, roster->session->jid);
+	bool alone = own == NULL || own->n == 0;
+	pthread_mutex_unlock(&roster->lock);
+	return alone;
+}
+
 void roster_presence(struct roster *roster, const struct xml_node *presence)
 {
 	struct xylem_span type = xml_attribute(presence, "type");
@@ -229,7 +271,11 @@ void roster_presence(struct roster *roster, const struct xml_node *presence)
 	char bare[JID_SIZE];
 
 	if (!jid_split(xml_attribute(presence, "from"), &jid) ||
-		!jid_normalise(xml_attribute(presence, "from"), bare) || strcmp(bare, session->jid) == 0) {
+		!jid_normalise(xml_attribute(presence, "from"), bare)) {
+		return;
+	}
+	if (strcmp(bare, session->jid) == 0) {
+		take_own(roster, presence, jid.resource);
 		return;
 	}
 	if (xylem_span_is(type, "subscribe")) {

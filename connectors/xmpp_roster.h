@@ -14,15 +14,18 @@ struct session;
 struct roster *roster_new(struct session *session);
 struct roster *roster_free(struct roster *roster);
 
-/* On the session's thread. Connected: the roster is fetched. Gone: nobody is known to be online. */
+/* On the session's thread. Connected: the roster is fetched. Gone: what is known is kept, and of no use. */
 void roster_up(struct roster *roster);
 void roster_down(struct roster *roster);
+/* Nobody is known to be online: the stream is a new one. */
+void roster_clear(struct roster *roster);
 /* A change of the roster, an IQ of the server's: answered. */
 void roster_push(struct roster *roster, const struct xml_node *iq);
 /* Presence, and requests to see ours: granted to friends, and asked of them in turn. */
 void roster_presence(struct roster *roster, const struct xml_node *presence);
 
-/* Any thread. */
+/* Any thread. Is no other client of the account there? */
+bool roster_alone(struct roster *roster);
 enum endpoint_sight roster_sight(struct roster *roster, const char *bare);
 
 #endif

@@ -35,7 +35,10 @@
 #define LOGIN_US (15 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 2)
 #define BACKOFF_MAX_US (60 * SECOND_US)
-#define READS 8 /* of 4 KiB each: libstrophe reads no more at once */
+#define BACKOFF_LOGIN_US (5 * SECOND_US) /* the most, where the login worked */
+#define BACKOFF_CONFLICT_US (30 * SECOND_US)
+#define STEADY_US (2 * SECOND_US) /* up for this long: the next backoff starts small again */
+#define READS 8                   /* of 4 KiB each: libstrophe reads no more at once */
 
 /* --- Up and down ------------------------------------------------------------- */
 
@@ -76,6 +79,7 @@ static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 	session->ended = true;
 	(void)session_reserve_low(session); /* at once: its number was closed just now */
 	if (stream_error != NULL) {
+		session->conflict = stream_error->type == XMPP_SE_CONFLICT;
 		const char *condition = stream_condition(stream_error->type);
 		snprintf(session->hint, sizeof(session->hint), "the server closed the stream: %s%s%s",
 			condition, stream_error->text != NULL ? ": " : "",
@@ -217,7 +221,7 @@ static long flags_of(const struct session *session)
 
 static bool connect_now(struct session *session)
 {
-	session->ended = session->logged_in = session->resumed = false;
+	session->ended = session->logged_in = session->resumed = session->conflict = false;
 	session->hint[0] = session->blame[0] = session->barrier_id[0] = '\0';
 	session->began_us = clock_mono_us();
 	if (session->kept != NULL && !session_reachable(session)) {
@@ -269,12 +273,23 @@ static void end_connection(struct session *session)
 	session_settle(session);
 }
 
+/* Another connection with our resource took our place: two that come back at once would do so for ever. */
+static int64_t next_backoff(const struct session *session)
+{
+	bool steady = session->logged_in && clock_mono_us() - session->up_us >= STEADY_US;
+	int64_t most = session->logged_in ? BACKOFF_LOGIN_US : BACKOFF_MAX_US;
+	int64_t backoff = steady ? BACKOFF_US : session->backoff_us * 2;
+
+	if (session->conflict) {
+		return BACKOFF_CONFLICT_US;
+	}
+	return backoff < BACKOFF_US ? BACKOFF_US : backoff > most ? most : backoff;
+}
+
 static void rest(struct session *session)
 {
 	uint32_t dice = 0;
-	session->backoff_us = session->logged_in ? BACKOFF_US : session->backoff_us * 2;
-	session->backoff_us = session->backoff_us < BACKOFF_US ? BACKOFF_US : session->backoff_us;
-	session->backoff_us = session->backoff_us > BACKOFF_MAX_US ? BACKOFF_MAX_US : session->backoff_us;
+	session->backoff_us = next_backoff(session);
 	(void)!getrandom(&dice, sizeof(dice), GRND_NONBLOCK);
 	int64_t until = clock_mono_us() + session->backoff_us / 2 +
 			(int64_t)(dice % 1000) * session->backoff_us / 2000;

@@ -34,6 +34,8 @@ struct session_options {
 	void (*seen)(void *context, const char *bare);
 	/* May this address see our presence, and is asked for its own? */
 	bool (*friend)(void *context, const char *bare);
+	/* May this address ask by an IQ what we are? To others the account looks as if it were not online. */
+	bool (*may_ask)(void *context, const char *bare);
 	void (*changed)(void *context, bool up, const char *why);
 	void *context;
 };
@@ -61,5 +63,9 @@ enum endpoint_sight session_sight(struct session *session, const char *bare);
 extern const struct delivery_carrier session_carrier;
 
 bool session_up(struct session *session, char ret_why[256]);
+/* Is no other client of the account online that gets what is sent to its bare address? Buses do not count. */
+bool session_alone(struct session *session);
+/* Was the stream that is up resumed (XEP-0198)? On the session's thread. */
+bool session_resumed(const struct session *session);
 
 #endif

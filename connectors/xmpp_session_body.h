@@ -12,6 +12,8 @@
 /* The inside of a session, for its own files: loop and life, what goes out, what comes in, libstrophe's corners. */
 
 #define SESSION_MAGIC 0x73657373U
+#define NS_CAPS "http://jabber.org/protocol/caps"
+#define NS_CLIENT_NODE "https://xylem.example/client" /* of our caps: another bus, where another has it */
 #define SECOND_US ((int64_t)1000000)
 #define PIECE ((size_t)64 * 1024)
 #define STANZA_MOST ((size_t)256 * 1024)
@@ -48,12 +50,12 @@ struct session {
 	struct xylem_buffer piece;
 	bool ended;
 	bool logged_in;
-	int64_t backoff_us, began_us, heard_us, barrier_us;
+	int64_t backoff_us, began_us, up_us, heard_us, barrier_us;
 	uint64_t pings;
 	char barrier_id[32];
 	char blame[40];
 	char hint[200]; /* the first error that libstrophe logged */
-	bool resumed;
+	bool resumed, conflict;
 	xmpp_sm_state_t *kept;     /* of the connection before: what can be resumed; NULL: nothing */
 	struct xylem_arena *arena; /* of the stanza that is being taken */
 	struct roster *roster;

@@ -15,8 +15,6 @@
 #include <connectors/xmpp_tree.h>
 #include <xylem/log.h>
 
-#define NS_CLIENT_NODE "https://xylem.example/client"
-
 /* --- IQs that every client answers ---------------------------------------------------- */
 
 static void post(struct session *session, struct xylem_buffer *out)
@@ -69,24 +67,41 @@ static bool answer_get(struct session *session, const struct xml_node *iq)
 	return true;
 }
 
+/* True: the account itself, its server, or somebody who may know that it is online. */
+static bool may_ask(struct session *session, const char *bare)
+{
+	return strcmp(bare, session->jid) == 0 || strcmp(bare, session->domain) == 0 ||
+	       session->options.may_ask(session->options.context, bare);
+}
+
+/* True: it was dealt with. */
+static bool take_question(struct session *session, const struct xml_node *iq, bool set)
+{
+	char bare[JID_SIZE];
+	bool ours = !xylem_span_present(xml_attribute(iq, "from"));
+	bool readable = ours || jid_normalise(xml_attribute(iq, "from"), bare);
+
+	if (set && xml_child(iq, "jabber:iq:roster", "query") != NULL && readable &&
+		(ours || strcmp(bare, session->jid) == 0)) {
+		roster_push(session->roster, iq);
+		return true;
+	}
+	if (!readable || !(ours || may_ask(session, bare))) {
+		return false;
+	}
+	return set ? session->options.stanza(session->options.context, iq) : answer_get(session, iq);
+}
+
 static void take_iq(struct session *session, const struct xml_node *iq)
 {
 	struct xylem_span type = xml_attribute(iq, "type");
-	char bare[JID_SIZE];
 	bool get = xylem_span_is(type, "get"), set = xylem_span_is(type, "set");
 
 	if (!get && !set) {
 		session_answered(session, iq);
 		return;
 	}
-	bool own = !xylem_span_present(xml_attribute(iq, "from")) ||
-		   (jid_normalise(xml_attribute(iq, "from"), bare) && strcmp(bare, session->jid) == 0);
-	if (set && own && xml_child(iq, "jabber:iq:roster", "query") != NULL) {
-		roster_push(session->roster, iq);
-		return;
-	}
-	if ((get && answer_get(session, iq)) ||
-		(set && session->options.stanza(session->options.context, iq))) {
+	if (take_question(session, iq, set)) {
 		return;
 	}
 	XYLEM_BUFFER_SCOPED out = { 0 };
@@ -212,8 +227,7 @@ static void say_hello(struct session *session)
 		&out, "<presence><priority>%lld</priority>", (long long)session->options.priority);
 	if (session->caps[0] != '\0') {
 		xylem_buffer_format(&out,
-			"<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='" NS_CLIENT_NODE
-			"' ver='%s'/>",
+			"<c xmlns='" NS_CAPS "' hash='sha-1' node='" NS_CLIENT_NODE "' ver='%s'/>",
 			session->caps);
 	}
 	xylem_buffer_text(&out, "</presence>");
@@ -223,19 +237,33 @@ static void say_hello(struct session *session)
 void session_went_up(struct session *session)
 {
 	session->logged_in = true;
-	session->heard_us = clock_mono_us();
+	session->heard_us = session->up_us = clock_mono_us();
 	/* One for all: libstrophe adds no function a second time. */
 	xmpp_handler_add(session->conn, on_stanza, NULL, NULL, NULL, session);
 	pthread_mutex_lock(&session->lock);
 	session->up = true;
 	session->why[0] = '\0';
 	pthread_mutex_unlock(&session->lock);
+	/* Of a resumed stream the server does not tell again who is online. */
+	if (!session->resumed) {
+		roster_clear(session->roster);
+	}
 	roster_up(session->roster);
 	say_hello(session);
 	xylem_log(XYLEM_LOG_NOTICE, "xmpp", "%s: connected%s", session->jid,
 		session->resumed ? ", the stream was resumed" : "");
 	session->options.changed(session->options.context, true,
 		session->resumed ? "connected, the stream resumed" : "connected");
+}
+
+bool session_alone(struct session *session)
+{
+	return roster_alone(session->roster);
+}
+
+bool session_resumed(const struct session *session)
+{
+	return session->resumed;
 }
 
 enum endpoint_sight session_sight(struct session *session, const char *bare)

@@ -57,6 +57,14 @@ static void letters_make(void)
 	letters = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 }
 
+/* At the end of the program, or of a module that has a copy of this file. */
+__attribute__((destructor)) static void letters_free(void)
+{
+	if (letters != (locale_t)0) {
+		freelocale(letters);
+	}
+}
+
 /* One character in lower case; how many bytes of the text it took. What is no character stays as it is. */
 static size_t fold_one(struct xylem_span text, char out[MB_LEN_MAX], size_t *ret_n)
 {

@@ -7,12 +7,9 @@
  * another device) needs no answer; sessions themselves are IQs, which are refused
  * as every IQ of a protocol that is not spoken here.
  *
- * Strangers are not answered, as nowhere else.
+ * Whose offers are answered is for those who read messages to say: strangers' are not, as nowhere else.
  */
-#include <string.h>
-
-#include <xmpp/feature.h>
-#include <xmpp/service.h>
+#include <xmpp/call.h>
 #include <xmpp/stanza.h>
 
 #define NS_CALL "urn:xmpp:jingle-message:0"
@@ -30,35 +27,27 @@ static const struct {
 };
 
 /* What names the call: its id, or that of the message, where an invitation has none. */
-static struct xylem_span name_of(const struct xmpp_request *request, const struct xml_node *offer)
+static struct xylem_span name_of(const struct xml_node *message, const struct xml_node *offer)
 {
 	struct xylem_span id = xml_attribute(offer, "id");
-	return xylem_span_present(id) ? id : xml_attribute(request->iq, "id");
+	return xylem_span_present(id) ? id : xml_attribute(message, "id");
 }
 
-static void reject(
-	const struct xmpp_request *request, const char *namespace, struct xylem_span id, const char *inside)
+static void reject(struct xylem_buffer *out, const char *namespace, struct xylem_span id, const char *inside)
 {
-	XYLEM_BUFFER_SCOPED out = { 0 };
-	char name[LINK_ID_SIZE];
-	struct link *link = xmpp_service_link(request->service);
-
-	stanza_open(&out, "message", "chat", xml_attribute(request->iq, "to"),
-		xml_attribute(request->iq, "from"), xylem_span_of(link_id(link, name)));
-	xylem_buffer_format(&out, "><reject xmlns='%s'", namespace);
-	xml_write_attribute(&out, "id", id);
-	xylem_buffer_format(&out, ">%s</reject><store xmlns='urn:xmpp:hints'/></message>", inside);
-	if (!xylem_buffer_failed(&out)) {
-		link_answer(link, xylem_buffer_borrow(&out));
-	}
+	xylem_buffer_format(out, "><reject xmlns='%s'", namespace);
+	xml_write_attribute(out, "id", id);
+	xylem_buffer_format(out, ">%s</reject><store xmlns='urn:xmpp:hints'/></message>", inside);
 }
 
-bool call_take(const struct xmpp_request *request)
+bool call_reject(const struct xml_node *message, struct xylem_span from, struct xylem_span id,
+	struct xylem_buffer *out)
 {
 	for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
-		const struct xml_node *offer = xml_child(request->iq, offers[i].namespace, offers[i].offer);
+		const struct xml_node *offer = xml_child(message, offers[i].namespace, offers[i].offer);
 		if (offer != NULL) {
-			reject(request, offers[i].namespace, name_of(request, offer), offers[i].inside);
+			stanza_open(out, "message", "chat", from, xml_attribute(message, "from"), id);
+			reject(out, offers[i].namespace, name_of(message, offer), offers[i].inside);
 			return true;
 		}
 	}

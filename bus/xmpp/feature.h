@@ -21,9 +21,6 @@ extern const struct xmpp_feature feature_last, feature_time, feature_pubsub, fea
 extern const struct xmpp_feature feature_command, feature_vcard, feature_avatar;
 extern const struct xmpp_feature feature_mam, feature_mam_metadata;
 
-/* A message that offers a call is rejected (call.c). False: it is something else. */
-bool call_take(const struct xmpp_request *request);
-
 /* What disco#info says of an address (disco.c). Texts are static or of the service, or of the local part. */
 #define DISCO_FEATURES 96
 struct disco_identity {

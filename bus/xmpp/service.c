@@ -21,6 +21,7 @@
 #include <xylem/log.h>
 #include <xmpp/access.h>
 #include <xmpp/body.h>
+#include <xmpp/call.h>
 #include <xmpp/endpoints.h>
 #include <xmpp/presence_body.h>
 #include <xmpp/pubsub.h>
@@ -263,6 +264,23 @@ static bool offer_face(const struct xmpp_request *request)
 	return taken;
 }
 
+/* Nobody picks up here (call.c). False: it is something else. */
+static bool reject_call(const struct xmpp_request *request)
+{
+	XYLEM_BUFFER_SCOPED out = { 0 };
+	char name[LINK_ID_SIZE];
+	struct link *link = request->service->link;
+	struct xylem_span to = xml_attribute(request->iq, "to");
+
+	if (!call_reject(request->iq, to, xylem_span_of(link_id(link, name)), &out)) {
+		return false;
+	}
+	if (!xylem_buffer_failed(&out)) {
+		link_answer(link, xylem_buffer_borrow(&out));
+	}
+	return true;
+}
+
 static void take_message(struct xmpp_request *request, int violation)
 {
 	struct xylem_span type = xml_attribute(request->iq, "type");
@@ -274,7 +292,7 @@ static void take_message(struct xmpp_request *request, int violation)
 	if (offer_conversation(request) || xylem_span_is(type, "error") || xylem_span_is(type, "groupchat")) {
 		return;
 	}
-	if (request->entitled && violation == 0 && call_take(request)) {
+	if (request->entitled && violation == 0 && reject_call(request)) {
 		return;
 	}
 	if (endpoint && request->entitled &&

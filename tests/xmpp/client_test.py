@@ -8,13 +8,14 @@ import asyncio
 import json
 import os
 import pathlib
+import re
 import resource
 import socket
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.xmpp import social, stage  # noqa: E402
-from tests.xmpp.client import Client, body  # noqa: E402
+from tests.xmpp.client import Client, body, condition  # noqa: E402
 from tests.xmpp.relay import Relay  # noqa: E402
 
 BUS, ROOMS = stage.BUS, social.ROOMS
@@ -58,7 +59,7 @@ routes:
 
     @classmethod
     def set_the_stage(cls):
-        cls.relay = Relay()
+        cls.relay = Relay(swallows=re.compile(rb"<iq (?=[^>]*id=['\"]xylem-)(?=[^>]*from=['\"]example\.com['\"])[^>]*/>"))
         cls.relay.target = cls.stage.server.client_port
         cls.stage.values["relay"] = cls.relay.port
         cls.stage.secret("account.secret", "pw")
@@ -97,6 +98,67 @@ routes:
         self.assertEqual(body(answer), "for the agent")
         await person.logout()
 
+    async def test_02_calls_do_not_ring_for_ever(self):
+        """An offer is rejected, unless a client of a person's rings too; of a stranger's nobody hears."""
+        call = "urn:xmpp:jingle-message:0"
+
+        def offer(client, to, name):
+            client.send(f"<message to='{to}' type='chat'><propose xmlns='{call}' id='{name}'>"
+                        "<description xmlns='urn:xmpp:jingle:apps:rtp:1' media='audio'/></propose>"
+                        "<store xmlns='urn:xmpp:hints'/></message>")
+
+        async def rejected(name):
+            answer = await self.alice.message(lambda m: m.find(f"{{{call}}}reject") is not None)
+            self.assertEqual((answer.get("from"), answer.get("type"), answer.find(f"{{{call}}}reject").get("id")),
+                             ("helper@example.com/xylem", "chat", name))
+        offer(self.alice, "helper@example.com", "c1")
+        await rejected("c1")
+        person = await Client(self.stage.server, "helper").login()
+        await person.presence(lambda p: p.get("from") == "helper@example.com/xylem" and p.get("type") is None)
+        for client in (self.alice, self.mallory):
+            offer(client, "helper@example.com", "c2")
+            await person.message(lambda m: m.find(f"{{{call}}}propose") is not None)
+        offer(self.mallory, "helper@example.com/xylem", "c3")
+        offer(self.alice, "helper@example.com/xylem", "c4")
+        await rejected("c4")  # c2 was not, or it had come before
+        address = str(person.xmpp.boundjid)
+        await person.logout()
+        await self.alice.presence(lambda p: p.get("from") == address and p.get("type") == "unavailable")
+        for client in (self.alice, self.mallory):
+            offer(client, "helper@example.com", "c5")
+        await rejected("c5")
+        self.assertEqual([m for m in (*self.mallory.received, *self.alice.received) if m.get("type") != "error"
+                          and m.get("from").startswith("helper@")], [])
+
+    async def test_02_who_may_ask_what_it_is(self):
+        """For anybody else the account is not online: the server says the same of a resource that is not there."""
+        for kind, payload, answer in (("get", "<ping xmlns='urn:xmpp:ping'/>", "result"),
+                                      ("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", "result"),
+                                      ("get", "<query xmlns='jabber:iq:version'/>", "result"),
+                                      ("get", "<query xmlns='jabber:iq:last'/>", "cancel/service-unavailable"),
+                                      ("set", "<order xmlns='urn:acme:orders:1'/>", "result")):
+            self.assertEqual(condition(await self.alice.iq(kind, "helper@example.com/xylem", payload)), answer, payload)
+            for there in ("xylem", "nowhere"):
+                self.assertEqual(condition(await self.mallory.iq(kind, f"helper@example.com/{there}", payload)),
+                                 "cancel/service-unavailable", f"{payload} at {there}")
+        await self.heard()
+
+    async def test_02_only_the_server_confirms(self):
+        """A result that somebody else sends, with the id of the ping behind a message, is none."""
+        self.relay.swallow.set()
+        self.alice.send("<message to='agent@example.com/xylem' type='chat' id='forged'><body>to confirm</body></message>")
+        await self.alice.message(lambda m: m.get("from") == "agent@example.com/xylem" and body(m) == "to confirm")
+        for number in range(100):
+            self.mallory.send(f"<iq type='result' to='agent@example.com/xylem' id='xylem-{number}'/>")
+        await self.mallory.iq("get", "agent@example.com/xylem", "<ping xmlns='urn:xmpp:ping'/>")  # it has read them
+        found = self.api("messages?ingress=agent&limit=10")["messages"]
+        handle, = (m["handle"] for m in found if m["id"] == "forged")
+        lane, = (lane for lane in self.api(f"messages/{handle}")["lanes"] if lane["lane"] == "answer/agent")
+        self.assertEqual(lane["outcome"], "pending")
+        self.relay.swallow.clear()
+        self.relay.cut()
+        await self.delivered(handle)
+
     async def test_03_held_until_online_and_a_receipt(self):
         await self.carol.presence(lambda p: p.get("from").startswith("helper@example.com"), 30)
         await self.carol.logout()
@@ -131,6 +193,17 @@ routes:
                                 "</message>")
             self.stage.bus.wait_line(r"xmpp: helper@example\.com: connected, the stream was resumed", 60)
             self.assertEqual([await self.heard() for _ in range(5)], [f"cut {i} {part}" for part in range(5)])
+
+    async def test_05_whoever_was_online_still_is(self):
+        """Who is online is not told again on a resumed stream."""
+        self.stage.bus.mark()
+        self.relay.cut()
+        self.stage.bus.wait_line(r"xmpp: helper@example\.com: connected, the stream was resumed", 60)
+        handle = self.publish("hold", "still there")
+        message = await self.carol.message(lambda m: body(m) == "still there")
+        self.carol.send(f"<message to='{message.get('from')}'><received xmlns='urn:xmpp:receipts' id='{message.get('id')}'/>"
+                        "</message>")
+        await self.delivered(handle)
 
     async def test_06_thousands_of_descriptors(self):
         """libstrophe cannot use a socket numbered 1024 or more; the connector keeps a low one for it."""
