@@ -14,7 +14,7 @@ struct awaited;
 struct awaited *awaited_new(void);
 struct awaited *awaited_free(struct awaited *awaited);
 
-/* `from`: bare, or the full address of an occupant. -XYLEM_E_MEMORY. */
+/* `from`: bare; of what is said in a room, the room. -XYLEM_E_MEMORY. */
 int awaited_add(
 	struct awaited *awaited, struct delivery *delivery, size_t i, const char *id, const char *from);
 /* Did it come while nobody waited for it (after a deadline, before the next attempt)? Then it is forgotten. */

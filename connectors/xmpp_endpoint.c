@@ -185,8 +185,7 @@ static void copy(char *to, size_t room, struct xylem_span text)
 	snprintf(to, room, "%.*s", (int)(text.n < room ? text.n : room - 1), text.n > 0 ? text.at : "");
 }
 
-/* An error that came after the server's word: the delivery may still wait for a receipt. */
-static bool take_error(struct endpoint *endpoint, const struct xml_node *stanza)
+bool endpoint_refused(struct endpoint *endpoint, const struct xml_node *stanza)
 {
 	const struct xml_node *error = xml_child(stanza, NULL, "error");
 	struct link_outcome outcome = { .error = -XYLEM_E_UNPROCESSABLE };
@@ -216,7 +215,7 @@ static bool take_conversation(struct endpoint *endpoint, const struct xml_node *
 		}
 		return false; /* others see it too */
 	}
-	return error ? take_error(endpoint, stanza)
+	return error ? endpoint_refused(endpoint, stanza)
 		     : take_receipt(endpoint, stanza) || published_stanza(endpoint, stanza);
 }
 

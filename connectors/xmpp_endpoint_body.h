@@ -76,6 +76,8 @@ void compose(const struct endpoint *endpoint, const struct letter *letter, struc
 
 /* The condition of an error stanza (RFC 6120, 8.3.3); `undefined-condition` where it says none. */
 struct xylem_span endpoint_condition(const struct xml_node *stanza);
+/* An error that came after the server's word, while the delivery waits for a receipt or a reflection. False: it does not. */
+bool endpoint_refused(struct endpoint *endpoint, const struct xml_node *stanza);
 /* `from` of what we send: bare, or full in a room; absent where the server stamps. In the arena. */
 struct xylem_span endpoint_from(const struct endpoint *endpoint, bool full, struct xylem_arena *arena);
 

@@ -127,6 +127,10 @@ static void take_words(struct room *room, const struct xml_node *stanza, struct 
 	struct xylem_span type = xml_attribute(stanza, "type");
 
 	if (xylem_span_is(type, "error")) {
+		if (nick.n > 0) {
+			return; /* an occupant's, who has no say in what the room did with our words */
+		}
+		(void)endpoint_refused(room->endpoint, stanza);
 		if (xylem_span_is(endpoint_condition(stanza), "not-acceptable")) {
 			room_leave(room, &room_forgotten);
 		}
@@ -134,10 +138,7 @@ static void take_words(struct room *room, const struct xml_node *stanza, struct 
 		   xml_child(stanza, NS_DELAY, "delay") != NULL) {
 		return; /* whispered, the room's own words, history */
 	} else if (room_is_ours(room, nick)) {
-		const char *from = xylem_arena_text(room->endpoint->arena, xml_attribute(stanza, "from"));
-		if (from != NULL) {
-			(void)awaited_met(room->endpoint->awaited, xml_attribute(stanza, "id"), from);
-		}
+		(void)awaited_met(room->endpoint->awaited, xml_attribute(stanza, "id"), room->jid);
 	} else {
 		hand_in(room, stanza, nick);
 	}

@@ -286,22 +286,21 @@ static bool wants_receipt(const struct endpoint *endpoint, const struct recipien
 }
 
 /* False: nothing further needs to be tried. */
-static bool send_one(struct worker *worker, size_t i, struct letter *letter, const struct recipient *one,
-	const char *occupant)
+static bool send_one(struct worker *worker, size_t i, struct letter *letter, const struct recipient *one)
 {
 	struct endpoint *endpoint = worker->endpoint;
 
 	letter->to = one->address;
 	letter->room = one->whose == DELIVERY_ROOM;
 	letter->receipt = wants_receipt(endpoint, one);
-	if (letter->receipt && awaited_came(endpoint->awaited, letter->id, one->bare)) {
-		return true; /* the receipt of an earlier attempt */
+	if ((letter->receipt || letter->room) && awaited_came(endpoint->awaited, letter->id, one->bare)) {
+		return true; /* the answer to an earlier attempt */
 	}
 	if (letter->receipt &&
 		!expect(worker, i, letter->id, one->bare, "xmpp-no-receipt", "no receipt came in time")) {
 		return false;
 	}
-	if (letter->room && !expect(worker, i, letter->id, occupant, "xmpp-room-silent",
+	if (letter->room && !expect(worker, i, letter->id, one->bare, "xmpp-room-silent",
 				    "the room did not say it in time")) {
 		return false;
 	}
@@ -315,9 +314,10 @@ static bool send_one(struct worker *worker, size_t i, struct letter *letter, con
 }
 
 /* Are we in the room, where one of them is it? */
-static bool in_room(struct worker *worker, size_t i, const struct recipients *list, char occupant[FULL_SIZE])
+static bool in_room(struct worker *worker, size_t i, const struct recipients *list)
 {
 	struct xylem_result result = { 0 };
+	char occupant[FULL_SIZE];
 
 	for (size_t j = 0; j < list->n; j++) {
 		if (list->items[j].whose == DELIVERY_ROOM &&
@@ -332,7 +332,7 @@ static bool in_room(struct worker *worker, size_t i, const struct recipients *li
 static bool send_message(struct worker *worker, size_t i, const struct xylem_message *message)
 {
 	struct recipients list = { 0 };
-	char id[ID_SIZE + 12], handle[XYLEM_HANDLE_SIZE], occupant[FULL_SIZE];
+	char id[ID_SIZE + 12], handle[XYLEM_HANDLE_SIZE];
 	struct letter letter = { .message = message, .id = id };
 	bool going = true;
 
@@ -350,11 +350,11 @@ static bool send_message(struct worker *worker, size_t i, const struct xylem_mes
 	if (worker->endpoint->options->offline != OFFLINE_STORE && !look_around(worker, i, &list)) {
 		return true;
 	}
-	if (!in_room(worker, i, &list, occupant)) {
+	if (!in_room(worker, i, &list)) {
 		return true;
 	}
 	for (size_t j = 0; j < list.n && going; j++) {
-		going = send_one(worker, i, &letter, &list.items[j], occupant);
+		going = send_one(worker, i, &letter, &list.items[j]);
 	}
 	return going;
 }

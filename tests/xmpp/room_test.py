@@ -153,6 +153,25 @@ routes:
 
     # --- Out, and in again ------------------------------------------------------------------------
 
+    async def test_06_without_voice(self):
+        """Not to be heard is a matter of the room's settings: the message waits, and says why, until they are changed."""
+        moderated = ("<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#"
+                     "roomconfig</value></field><field var='muc#roomconfig_moderatedroom'><value>{}</value></field></x>")
+        owner = f"<query xmlns='{MUC}#owner'>{moderated}</query>"
+        await self.alice.iq("set", f"ops@{ROOMS}", owner.format(1))
+        self.assertEqual((await self.admin(self.alice, "ops", nick="bus", role="visitor")).get("type"), "result")
+        handle = self.publish("say", "in a low voice")
+        await self.health("ops", "forbidden: ")
+        # An occupant's error is no word of the room.
+        self.alice.send(f"<message to='ops@{ROOMS}/bus' type='error' id='x'><error type='cancel'><not-acceptable xmlns="
+                        "'urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>")
+        self.assertEqual((await self.admin(self.alice, "ops", nick="bus", role="participant")).get("type"), "result")
+        self.assertEqual(body(await self.alice.message(self.said("ops", "bus"))), "in a low voice")
+        await self.delivered(handle)
+        await self.health("ops", '"up": true')
+        self.assertEqual(self.api("hospital/cases")["cases"], [])
+        await self.alice.iq("set", f"ops@{ROOMS}", owner.format(0))
+
     async def test_10_kicked(self):
         await self.admin(self.alice, "ops", nick="bus", role="none")
         await self.health("ops", "kicked out")
