@@ -184,24 +184,47 @@ static void decline(struct endpoint *endpoint, const struct xml_node *stanza, st
 	}
 }
 
+/* Now it will let us in. */
+static void enter_now(struct room *room)
+{
+	pthread_mutex_lock(&room->lock);
+	if (room->phase == ROOM_OUT) {
+		room->due_us = room->backoff_us = 0;
+		room->destroyed = false;
+	}
+	pthread_cond_signal(&room->wake);
+	pthread_mutex_unlock(&room->lock);
+}
+
+/* XEP-0249: not by way of the room, so it counts as little as who sends it. What is written beside it is data. */
+static void take_direct(struct endpoint *endpoint, const struct xml_node *stanza)
+{
+	const struct xml_node *invite = xml_child(stanza, "jabber:x:conference", "x");
+	char room[JID_SIZE], inviter[JID_SIZE];
+
+	if (invite != NULL && endpoint->room != NULL && jid_normalise(xml_attribute(invite, "jid"), room) &&
+		room_is(endpoint->room, room) && jid_normalise(xml_attribute(stanza, "from"), inviter) &&
+		endpoint_admits(endpoint, inviter)) {
+		enter_now(endpoint->room);
+	}
+}
+
 bool room_invitation(struct endpoint *endpoint, const struct xml_node *stanza)
 {
 	const struct xml_node *invite = xml_child(xml_child(stanza, NS_MUC_USER, "x"), NS_MUC_USER, "invite");
 	char bare[JID_SIZE], inviter[JID_SIZE];
 
-	if (invite == NULL || !jid_normalise(xml_attribute(stanza, "from"), bare) ||
+	if (invite == NULL) {
+		take_direct(endpoint, stanza);
+		return false;
+	}
+	if (!jid_normalise(xml_attribute(stanza, "from"), bare) ||
 		!jid_normalise(xml_attribute(invite, "from"), inviter)) {
-		return invite != NULL;
+		return true;
 	}
 	struct room *room = endpoint->room;
 	if (room != NULL && room_is(room, bare)) {
-		pthread_mutex_lock(&room->lock);
-		if (room->phase == ROOM_OUT) { /* now it will let us in */
-			room->due_us = room->backoff_us = 0;
-			room->destroyed = false;
-		}
-		pthread_cond_signal(&room->wake);
-		pthread_mutex_unlock(&room->lock);
+		enter_now(room);
 	} else if (endpoint->carrier->answers_strangers || endpoint_admits(endpoint, inviter)) {
 		decline(endpoint, stanza, xml_attribute(invite, "from"));
 	}
