@@ -54,7 +54,8 @@ struct said {
 	const char *key;
 	const char *type; /* the event's */
 	struct xylem_span id, subject;
-	const char *kind; /* "groupchat", or NULL */
+	struct xylem_span item; /* of PubSub, which it is or which is gone; or absent */
+	const char *kind;       /* "groupchat", "published", or NULL */
 	bool silent;
 };
 void intake_said(struct endpoint *endpoint, const struct said *said);

@@ -60,6 +60,7 @@ static int mark_all(struct endpoint *endpoint, const struct said *said, struct x
 			  xml_text(xml_child(said->stanza, NS_COMPONENT, "thread"), arena)) &&
 		  mark(message, arena, "xmppreplaces", xml_attribute(corrected, "id")) &&
 		  mark(message, arena, "xmppanswers", body_answers(said->stanza)) &&
+		  mark(message, arena, "xmppitem", said->item) &&
 		  mark(message, arena, "xmppkind", xylem_span_of(said->kind));
 	return ok ? 0 : -XYLEM_E_MEMORY;
 }

@@ -69,6 +69,7 @@ static void take_item(struct endpoint *endpoint, const struct xml_node *stanza, 
 				      .type = retracted ? "xmpp.retracted" : "xmpp.published",
 				      .id = retracted ? XYLEM_SPAN_NONE : id_of(item),
 				      .subject = node,
+				      .item = xml_attribute(item, "id"),
 				      .kind = "published",
 				      .silent = true });
 }

@@ -74,7 +74,7 @@ routes:
                           f"<item id='x'><tune xmlns='{TUNE}'/></item></items></event></message>")
         await self.publish(self.alice, PLACE, f"<geoloc xmlns='{PLACE}'><lat>48.85</lat></geoloc>", "here")
         event = await self.heard([TUNE, PLACE, MOOD])
-        self.assertEqual((event["subject"], event["id"]), (PLACE, "here"))
+        self.assertEqual((event["subject"], event["id"], event["xmppitem"]), (PLACE, "here", "here"))
 
     async def test_03_retracted(self):
         if sys.argv[2] == "ejabberd":
@@ -82,7 +82,8 @@ routes:
         await self.alice.iq("set", self.alice.bare, f"<pubsub xmlns='{PUBSUB}'><retract node='{PLACE}' notify='true'>"
                                                     "<item id='here'/></retract></pubsub>")
         event = await self.heard([PLACE])
-        self.assertEqual((event["type"], event.get("data")), ("xmpp.retracted", None))
+        self.assertEqual((event["type"], event.get("data"), event["xmppitem"]), ("xmpp.retracted", None, "here"))
+        self.assertNotEqual(event["id"], "here")
 
 
 if __name__ == "__main__":
