@@ -55,6 +55,8 @@ struct presence_state {
 int xmpp_presence_show(struct xmpp_service *service, const char *local, const struct presence_state *state);
 /* The address is no part any more: its contacts see unavailable; they are kept until it comes back. */
 void xmpp_presence_hide(struct xmpp_service *service, const char *local);
+/* The same, read: `words; numbers`, as the status of its presence has it. False: the address shows nothing. */
+bool xmpp_presence_status(struct xmpp_service *service, const char *local, struct xylem_buffer *out);
 /* Every local part that shows something, passed to `each` until it says false. No call of this header in it. */
 void xmpp_presence_each(
 	struct xmpp_service *service, bool (*each)(void *context, const char *local), void *context);

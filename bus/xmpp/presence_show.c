@@ -202,18 +202,37 @@ void presence_write(struct presence *presence, struct xylem_buffer *out, const c
 	xylem_buffer_text(out, "/>");
 }
 
+static void write_line(struct xylem_buffer *out, const struct address *address)
+{
+	xylem_buffer_text(out, address->words);
+	xylem_buffer_text(out, address->words[0] != '\0' && address->numbers[0] != '\0' ? "; " : "");
+	xylem_buffer_text(out, address->numbers);
+}
+
 static void write_status(struct xylem_buffer *out, const struct address *address)
 {
-	if (address->words[0] == '\0' && address->numbers[0] == '\0') {
-		return;
+	XYLEM_BUFFER_SCOPED line = { 0 };
+
+	write_line(&line, address);
+	if (line.n > 0) {
+		xylem_buffer_text(out, "<status>");
+		xml_escape_words(out, xylem_buffer_borrow(&line));
+		xylem_buffer_text(out, "</status>");
 	}
-	xylem_buffer_text(out, "<status>");
-	xml_escape_words(out, xylem_span_of(address->words));
-	if (address->words[0] != '\0' && address->numbers[0] != '\0') {
-		xylem_buffer_text(out, "; ");
+}
+
+bool xmpp_presence_status(struct xmpp_service *service, const char *local, struct xylem_buffer *out)
+{
+	struct presence *presence = service_presence(service);
+
+	pthread_mutex_lock(&presence->lock);
+	const struct address *address = find(presence, xylem_span_of(local));
+	bool shown = address != NULL && !address->hidden;
+	if (shown) {
+		write_line(out, address);
 	}
-	xml_escape_words(out, xylem_span_of(address->numbers));
-	xylem_buffer_text(out, "</status>");
+	pthread_mutex_unlock(&presence->lock);
+	return shown;
 }
 
 void presence_write_state(

@@ -18,6 +18,7 @@
 #include <console/xmpp/carry.h>
 #include <console/xmpp/words.h>
 #include <xmpp/body.h>
+#include <xmpp/presence.h>
 
 #define LINE_MOST (size_t)(64 * 1024)
 
@@ -265,6 +266,10 @@ static void run_line(struct remark *remark)
 	if (words.kind == WORDS_HELP) {
 		words_write_help(&text, words.operation, &remark->scope, remark->caller.role);
 		reply(remark, xylem_buffer_borrow(&text));
+	} else if (words.kind == WORDS_STATUS) {
+		bool shown = xmpp_presence_status(remark->face->service, remark->local, &text);
+		reply(remark,
+			shown ? xylem_buffer_borrow(&text) : XYLEM_SPAN_LITERAL("it is not there any more"));
 	} else if (words.kind == WORDS_FORBIDDEN) {
 		refuse(remark, words.operation);
 	} else if (words.kind == WORDS_CONFIRM && !remark->confirmed) {

@@ -380,6 +380,11 @@ int words_read(struct xylem_span line, const struct scope *scope, enum config_ro
 		*ret_words = words;
 		return 0;
 	}
+	if (scope->kind != SCOPE_BUS && first_is(&tokens, "status") && tokens.n == 1) {
+		words.kind = WORDS_STATUS;
+		*ret_words = words;
+		return 0;
+	}
 	bool help = first_is(&tokens, "help") || first_is(&tokens, "?");
 	words.operation = find(&tokens, help, scope, role, &used);
 	if (help && (words.operation || tokens.n == 1)) {
@@ -452,6 +457,7 @@ void words_write_help(struct xylem_buffer *out, const struct operation *operatio
 		write_one(out, operation, scope);
 		return;
 	}
+	xylem_buffer_text(out, scope->kind != SCOPE_BUS ? "status\n" : "");
 	for (size_t i = 0; i < n; i++) {
 		if (role >= table[i]->role && scope_has(scope, table[i])) {
 			words_write_usage(out, table[i], scope);

@@ -18,7 +18,7 @@
  */
 #define WORDS_THINGS 50 /* most things that one line may name */
 
-enum words_kind { WORDS_OPERATION, WORDS_HELP, WORDS_CONFIRM, WORDS_FORBIDDEN };
+enum words_kind { WORDS_OPERATION, WORDS_HELP, WORDS_CONFIRM, WORDS_STATUS, WORDS_FORBIDDEN };
 
 struct words {
 	enum words_kind kind;

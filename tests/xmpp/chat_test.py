@@ -58,6 +58,11 @@ class ChatTest(Operated):
         self.assertRegex(await self.say(self.vera, "routes"), r"orders: from shop")
         self.assertRegex(await self.say(self.vera, "lanes route=orders"), r"orders/out: \w+, backlog 0")
         self.assertEqual(await self.say(self.vera, "hospital"), "none")
+        # A part says what its presence shows.
+        self.assertRegex(await self.say(self.vera, "status", to=f"route.orders@{BUS}"), r"^ok; 2 lanes, backlog 0")
+        self.assertRegex(await self.say(self.vera, "Status", to=f"connector.shop@{BUS}"), r"^webhook; \d+ received$")
+        self.assertRegex(await self.say(self.vera, "status", to=f"topic.orders@{BUS}"), r"^Orders; 0 subscribers")
+        self.assertRegex(await self.say(self.vera, "help", to=f"topic.orders@{BUS}"), "^status\n")
 
     async def test_03_pause_and_resume(self):
         self.assertIn("pause", await self.say(self.ops, "Pause lane orders/out"))

@@ -104,7 +104,7 @@ static void words_are_read(void **state)
 			"{\"data\":\"1\",\"ingress\":\"shop\",\"type\":\"t\"}", NULL },
 		{ "publish hello to all", &topic, OPERATOR, "publish", "{\"data_text\":\"hello to all\"}",
 			NULL },
-		{ "status", &route, OPERATOR, NULL, NULL, NULL },
+		{ "status now", &route, OPERATOR, NULL, NULL, NULL },
 		{ "lanes", &route, VIEWER, "lanes", "{}", NULL },
 		{ "dance", &bus, OPERATOR, NULL, NULL, NULL },
 		{ "", &bus, OPERATOR, NULL, NULL, NULL },
