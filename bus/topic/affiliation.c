@@ -9,7 +9,7 @@
 #include <base/jid.h>
 #include <topic/state.h>
 
-#define AFFILIATIONS_OF_TOPIC 1000U
+#define AFFILIATIONS_OF_TOPIC 10000U /* as many as there may be subscribers */
 
 /* --- In memory ------------------------------------------------------------ */
 
@@ -68,6 +68,7 @@ bool node_affiliate(struct node *node, const char *jid, enum topic_affiliation a
 	size_t at = place(node, jid);
 	bool there = stands_at(node, at, jid);
 
+	node_changed(node);
 	if (there && affiliation == TOPIC_NONE) {
 		take_out(node, at);
 	} else if (there) {
@@ -130,27 +131,6 @@ static int follow_affiliation(struct change *change)
 	return node_affiliate(node, change->jid, change->affiliation) ? 0 : -XYLEM_E_MEMORY;
 }
 
-/* Whoever may not read any more is not subscribed any more; who was waiting and may now, is. */
-static void review_subscriptions(struct change *change)
-{
-	struct topics *topics = change->topics;
-	struct topic_subscription *list = NULL;
-	size_t n = 0;
-
-	if (topic_subscriptions(topics, change->topic, change->jid, &list, &n) != 0) {
-		return;
-	}
-	int right = topic_check(topics, change->topic, change->jid, TOPIC_READ);
-	for (size_t i = 0; i < n; i++) {
-		bool ends = right == -XYLEM_E_FORBIDDEN || (right == -XYLEM_E_METHOD && !list[i].pending);
-		if (ends || (list[i].pending && right == 0)) {
-			(void)topic_subscription_decide(topics, change->topic, list[i].jid,
-				xylem_span_of(list[i].subid), !ends, NULL, NULL);
-		}
-	}
-	free(list);
-}
-
 static void tell_affiliation(struct change *change)
 {
 	struct topic_event event = { .kind = TOPIC_EVENT_AFFILIATION,
@@ -160,7 +140,7 @@ static void tell_affiliation(struct change *change)
 	struct topic_recipient one = { .jid = change->jid };
 
 	topics_tell(change->topics, &event, &one, 1);
-	review_subscriptions(change);
+	topics_review(change->topics, change->topic, change->jid);
 }
 
 /* Under the lock. */

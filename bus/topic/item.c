@@ -210,6 +210,12 @@ static int trim_beyond(sqlite3 *database, const struct item_entry *entry, struct
 	return error != 0 ? error : copies_drop(database, entry->topic, number, reason);
 }
 
+int items_trim(sqlite3 *database, const char *topic, int64_t max_items, struct xylem_reason *reason)
+{
+	const struct item_entry any = { .topic = topic, .max_items = max_items };
+	return trim_beyond(database, &any, reason);
+}
+
 static int trim(sqlite3 *database, const struct topics *topics, const struct item_entry *newest, size_t n,
 	struct xylem_reason *reason)
 {

@@ -187,15 +187,28 @@ static int follow_configured(struct change *change)
 		free(stored);
 		return node == NULL ? 0 : -XYLEM_E_MEMORY;
 	}
+	int access = node->settings.access;
 	free(node->stored);
 	node->stored = stored;
 	node_settle(node);
+	change->flag = node->settings.access != access;
 	return 0;
+}
+
+static int write_configured(sqlite3 *database, struct change *change, struct xylem_reason *reason)
+{
+	int error = write_node(database, change, reason);
+	bool bounded = change->settings.persist && change->settings.max_items > 0;
+	return error == 0 && bounded ? items_trim(database, change->topic, change->settings.max_items, reason)
+				     : error;
 }
 
 static void tell_configured(struct change *change)
 {
 	struct topic_state state;
+	if (change->flag) {
+		topics_review(change->topics, change->topic, NULL);
+	}
 	if (topic_state(change->topics, change->topic, &state) != 0 || !state.settings.notify_config) {
 		return;
 	}
@@ -237,7 +250,8 @@ int topic_configure(struct topics *topics, const char *name, const struct topic_
 		change_free(change);
 		return error != 0 ? error : -XYLEM_E_MEMORY;
 	}
-	change->write = write_node;
+	change->settings = *settings;
+	change->write = write_configured;
 	change->follow = follow_configured;
 	change->tell = tell_configured;
 	change->done = done;
@@ -267,6 +281,7 @@ static int follow_deleted(struct change *change)
 	change->roster = node->roster; /* to be told */
 	change->settings = node->settings;
 	node->roster = NULL;
+	node_changed(node);
 	for (size_t i = 0; i < node->affiliated_count; i++) {
 		free(node->affiliated[i].jid);
 	}

@@ -89,10 +89,27 @@ static void appended(void *context, int error, const struct xylem_receipt *recei
 	entered(publishing, error);
 }
 
-/* Would it have more than it may, where it then refuses? */
-static int check_room(
-	struct topics *topics, const struct topic_state *state, size_t n, struct xylem_reason *reason)
+/* How many of the messages are other items than there are: an id that is there is that item again (12.8). */
+static int count_new(struct topics *topics, const char *topic, const struct xylem_message *messages, size_t n,
+	size_t *ret_new, struct xylem_reason *reason)
 {
+	*ret_new = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct xylem_position at;
+		int error = topic_item_find(topics, topic, messages[i].id, &at, reason);
+		if (error != 0 && error != -XYLEM_E_NOT_FOUND) {
+			return error;
+		}
+		*ret_new += error != 0;
+	}
+	return 0;
+}
+
+/* Would it have more than it may, where it then refuses? */
+static int check_room(struct topics *topics, const struct topic_state *state,
+	const struct xylem_message *messages, size_t n, struct xylem_reason *reason)
+{
+	size_t more;
 	const struct topic_settings *settings = &state->settings;
 	if (settings->when_full != TOPIC_REJECT || settings->max_items == 0 || !settings->persist) {
 		return 0;
@@ -100,7 +117,9 @@ static int check_room(
 	const struct topic_query query = { .count = 1, .backward = true, .has_before = true };
 	struct topic_page page;
 	int error = topic_items(topics, state->name, &query, NULL, NULL, &page, reason);
-	return error == 0 && page.total + n > (uint64_t)settings->max_items ? -XYLEM_E_CONFLICT : error;
+	error = error != 0 ? error : count_new(topics, state->name, messages, n, &more, reason);
+	return error == 0 && more > 0 && page.total + more > (uint64_t)settings->max_items ? -XYLEM_E_CONFLICT
+											   : error;
 }
 
 int topic_publish(struct topics *topics, const char *name, const struct xylem_message *messages, size_t n,
@@ -113,7 +132,7 @@ int topic_publish(struct topics *topics, const char *name, const struct xylem_me
 		xylem_reason_set(reason, "there is no topic %.100s", name);
 		return -XYLEM_E_NOT_FOUND;
 	}
-	int error = check_room(topics, &state, n, reason);
+	int error = check_room(topics, &state, messages, n, reason);
 	struct publishing *publishing = error != 0 ? NULL : publishing_new(topics, &state, messages, n);
 	if (publishing == NULL) {
 		return error != 0 ? error : -XYLEM_E_MEMORY;

@@ -5,6 +5,7 @@
  * given. An outcast is one whatever the lists say; users who may change the
  * configuration own every topic.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include <base/jid.h>
@@ -110,6 +111,55 @@ int topics_right(
 	return right == TOPIC_PUBLISH ? may_publish(topics, node, bare, affiliation)
 				      : may_have(topics, node, bare, affiliation, right);
 }
+
+/* --- Who may be told ------------------------------------------------------ */
+
+static bool on_whitelist(const struct topics *topics, const struct node *node, const char *jid)
+{
+	char bare[JID_SIZE];
+	if (!jid_normalise(xylem_span_of(jid), bare)) {
+		return false;
+	}
+	enum topic_affiliation affiliation = topics_affiliation(topics, node, bare);
+	return affiliation >= TOPIC_MEMBER && affiliation != TOPIC_PUBLISH_ONLY;
+}
+
+static struct roster *roster_of_whitelist(const struct topics *topics, const struct node *node)
+{
+	size_t n = 0;
+	struct subscriber *list = malloc((node->roster->n + 1) * sizeof(*list));
+	if (list == NULL) {
+		return NULL;
+	}
+	for (size_t i = 0; i < node->roster->n; i++) {
+		if (on_whitelist(topics, node, node->roster->items[i].jid)) {
+			list[n++] = node->roster->items[i];
+		}
+	}
+	struct roster *told = n == node->roster->n ? roster_ref(node->roster) : roster_new(list, n);
+	free(list);
+	return told;
+}
+
+bool topics_told(const struct topics *topics, struct node *node, struct roster **ret_roster)
+{
+	if (node->roster == NULL || node->settings.access != ACCESS_WHITELIST) {
+		*ret_roster = roster_ref(node->roster);
+		return true;
+	}
+	if (node->told == NULL) {
+		node->told = roster_of_whitelist(topics, node);
+	}
+	*ret_roster = roster_ref(node->told);
+	return node->told != NULL;
+}
+
+void node_changed(struct node *node)
+{
+	node->told = roster_unref(node->told);
+}
+
+/* --- Asked ---------------------------------------------------------------- */
 
 int topic_check(struct topics *topics, const char *name, const char *bare, enum topic_right right)
 {

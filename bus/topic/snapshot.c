@@ -37,13 +37,14 @@ static struct snapshot *snapshot_new(struct topics *topics, const char name[TOPI
 	strcpy(snapshot->name, name);
 	pthread_mutex_lock(&topics->lock);
 	struct node *node = topics_find(topics, name);
+	bool made = true;
 	if (node_exists(node)) {
 		snapshot->exists = true;
-		snapshot->roster = roster_ref(node->roster);
+		made = topics_told(topics, node, &snapshot->roster);
 		snapshot->settings = node->settings;
 	}
 	pthread_mutex_unlock(&topics->lock);
-	return snapshot;
+	return made ? snapshot : snapshot_unref(snapshot);
 }
 
 struct snapshot *snapshot_of(

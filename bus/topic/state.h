@@ -65,6 +65,7 @@ struct node {
 	char *stored; /* what owners have set, JSON; NULL: nothing */
 	struct topic_settings settings;
 	struct roster *roster;         /* NULL: nobody */
+	struct roster *told;           /* of them, who may be told; NULL: to be found out */
 	struct affiliated *affiliated; /* sorted */
 	size_t affiliated_count;
 	uint64_t items;
@@ -80,6 +81,8 @@ static inline bool node_declared(const struct node *node)
 {
 	return node->declared != NULL && !node->declared->implied;
 }
+/* Something has changed on which it depends who may be told of its items. */
+void node_changed(struct node *node);
 /* Settles what it is set to: the default, the declaration, what is stored. */
 void node_settle(struct node *node);
 /* Sets or takes away (TOPIC_NONE) an explicit affiliation. False: no memory. */
@@ -164,6 +167,12 @@ enum topic_affiliation topics_affiliation(
 	const struct topics *topics, const struct node *node, const char *bare);
 int topics_right(
 	const struct topics *topics, const struct node *node, const char *bare, enum topic_right right);
+/*
+ * The subscribers who may be told of the topic's items, counted once more: of a
+ * whitelist those who are on it, whatever was true when they subscribed. False:
+ * no memory.
+ */
+bool topics_told(const struct topics *topics, struct node *node, struct roster **ret_roster);
 /* Explicit affiliation aside: what the configuration makes of them. */
 enum topic_affiliation topics_implied(const struct topics *topics, const struct node *node, const char *bare);
 
@@ -176,6 +185,11 @@ void outlet_release(struct topics *topics);
 /* Reads topics, affiliations, subscriptions (at start). */
 int nodes_load(struct topics *topics, struct xylem_reason *reason);
 int subscriptions_load(struct topics *topics, struct xylem_reason *reason);
+/*
+ * Whoever may not read the topic any more is not subscribed any more; who was
+ * waiting and may now, is. Of a bare address, or of all (NULL).
+ */
+void topics_review(struct topics *topics, const char *topic, const char *bare);
 /* Ends subscriptions whose time has come. */
 void topics_tick(struct topics *topics);
 
@@ -258,6 +272,8 @@ enum topic_refusal topics_refused_at(
 /* An item was sent there. */
 void refusals_sent(struct topics *topics, const char *jid, int64_t now_us);
 
+/* Within a change: what is more than the topic now keeps goes. */
+int items_trim(sqlite3 *database, const char *topic, int64_t max_items, struct xylem_reason *reason);
 /* Within a change that takes items away: records so far may be gone from now on. */
 void items_may_go(struct topics *topics);
 /* Within a change: no record so far is an item of the topic any more. */

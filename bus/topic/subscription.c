@@ -41,6 +41,7 @@ static int replace(struct node *node, struct roster *roster)
 	}
 	roster_unref(node->roster);
 	node->roster = roster;
+	node_changed(node);
 	return 0;
 }
 
@@ -379,6 +380,31 @@ int topic_subscription_decide(struct topics *topics, const char *name, const cha
 		change->tell = error == 0 && !found.pending ? NULL : tell_decided;
 	}
 	return submit(change, done, context);
+}
+
+void topics_review(struct topics *topics, const char *topic, const char *bare)
+{
+	char own[JID_SIZE];
+	struct topic_state state;
+	struct topic_subscription *list = NULL;
+	size_t n = 0;
+
+	if (topic_state(topics, topic, &state) != 0 ||
+		topic_subscriptions(topics, topic, bare, &list, &n) != 0) {
+		return;
+	}
+	bool closed = state.settings.access == ACCESS_WHITELIST;
+	for (size_t i = 0; i < n; i++) {
+		bool valid = jid_normalise(xylem_span_of(list[i].jid), own);
+		int right = valid ? topic_check(topics, topic, own, TOPIC_READ) : -XYLEM_E_FORBIDDEN;
+		bool ends = right == -XYLEM_E_FORBIDDEN ||
+			    (right == -XYLEM_E_METHOD && (closed || !list[i].pending));
+		if (ends || (list[i].pending && right == 0)) {
+			(void)topic_subscription_decide(
+				topics, topic, list[i].jid, xylem_span_of(list[i].subid), !ends, NULL, NULL);
+		}
+	}
+	free(list);
 }
 
 /* --- At their time -------------------------------------------------------- */

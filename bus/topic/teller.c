@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <base/clock.h>
+#include <base/jid.h>
 #include <base/thread.h>
 #include <topic/state.h>
 #include <xylem/log.h>
@@ -121,8 +122,10 @@ void topics_tell_roster(struct topics *topics, const struct topic_event *event, 
 	struct roster *own = roster_ref(roster);
 	if (own == NULL) {
 		pthread_mutex_lock(&topics->lock);
-		const struct node *node = topics_find(topics, event->topic);
-		own = node != NULL ? roster_ref(node->roster) : NULL;
+		struct node *node = topics_find(topics, event->topic);
+		if (node == NULL || !topics_told(topics, node, &own)) {
+			own = NULL;
+		}
 		pthread_mutex_unlock(&topics->lock);
 	}
 	if (recipients_of(topics, &event->settings, own, &recipients)) {
@@ -167,8 +170,11 @@ void topics_tell_last(struct topics *topics, const char *topic, const struct sub
 		!state.settings.persist || !subscriber->options.deliver) {
 		return;
 	}
+	char bare[JID_SIZE];
+	bool may = jid_normalise(xylem_span_of(subscriber->jid), bare) &&
+		   topic_check(topics, topic, bare, TOPIC_READ) == 0;
 	struct topic_event event = { .topic = topic, .settings = state.settings };
-	struct tiding *tiding = tiding_new(&event, &one, 1);
+	struct tiding *tiding = may ? tiding_new(&event, &one, 1) : NULL;
 	if (tiding != NULL) {
 		tiding->last_item = true;
 		queue(topics, tiding);

@@ -81,6 +81,7 @@ static void node_free(struct node *node)
 	}
 	free(node->affiliated);
 	roster_unref(node->roster);
+	node_changed(node);
 	free(node->creator);
 	free(node->stored);
 	free(node->name);
@@ -92,6 +93,7 @@ static void node_free(struct node *node)
 
 void node_settle(struct node *node)
 {
+	node_changed(node);
 	if (node_declared(node)) {
 		topic_settings_declared(&node->settings, node->declared);
 	} else {

@@ -62,6 +62,17 @@ static void write_unchanged(
 				: "subscribed");
 }
 
+/* Whom an owner subscribes to a whitelist is on it from then on. */
+static int admit(struct topics *topics, const char *topic, const char *jid)
+{
+	struct topic_state state;
+	char bare[JID_SIZE];
+	bool listed = topic_state(topics, topic, &state) != 0 || state.settings.access != ACCESS_WHITELIST ||
+		      !jid_normalise(xylem_span_of(jid), bare) ||
+		      topic_affiliation(topics, topic, bare) != TOPIC_NONE;
+	return listed ? 0 : topic_affiliate(topics, topic, bare, TOPIC_MEMBER, NULL, NULL);
+}
+
 static int start(struct topics *topics, const char *topic, struct many_entry *entry)
 {
 	char address[JID_SIZE + 1024];
@@ -70,8 +81,10 @@ static int start(struct topics *topics, const char *topic, struct many_entry *en
 	if (jid == NULL || (!subscribed && strcmp(entry->word, "none") != 0)) {
 		return -XYLEM_E_INVALID;
 	}
-	return topic_subscription_decide(
-		topics, topic, jid, xylem_span_of(entry->subid), subscribed, many_done, entry);
+	int error = subscribed ? admit(topics, topic, jid) : 0;
+	return error != 0 ? error
+			  : topic_subscription_decide(topics, topic, jid, xylem_span_of(entry->subid),
+				    subscribed, many_done, entry);
 }
 
 static const struct many_kind kind = {

@@ -168,6 +168,59 @@ class PeopleTest(pubsub.Case):
         await self.ok(self.publish(self.dave, "models", item))
         await self.refused(self.publish(self.mallory, "models", item), "auth/forbidden")
 
+    async def test_505_whom_a_change_of_access_shuts_out(self):
+        """Who may not read is not told either, whatever was allowed when they subscribed (XEP-0060, 13.3)."""
+        item = "<item id='{}'><a xmlns='u'/></item>"
+        await self.ok(self.create(self.alice, "doors", access_model="authorize", send_last_published_item="never"))
+        await self.ok(self.affiliate(self.alice, "doors", (self.carol.bare, "member")))
+        for who in (self.bob, self.carol, self.dave):
+            await self.ok(self.subscribe(who, "doors"))
+        for who in (self.bob, self.dave):  # those who wait may come in at an open door
+            await self.refused(self.subscribe(who, "doors"), "auth/not-authorized/pending-subscription")
+        await self.ok(self.configure(self.alice, "doors", access_model="open"))
+        for who in (self.bob, self.dave):
+            await self.event(who, lambda e: e[0].get("subscription") == "subscribed")
+        await self.ok(self.publish(self.alice, "doors", item.format("open")))
+        for who in (self.bob, self.carol, self.dave):
+            await self.told(who, "doors", "open")
+        await self.ok(self.configure(self.alice, "doors", access_model="whitelist"))
+        await self.ok(self.publish(self.alice, "doors", item.format("closed")))
+        for who in (self.bob, self.dave):
+            await self.event(who, lambda e: e[0].get("subscription") == "none")
+        await self.told(self.carol, "doors", "closed")
+        await self.ok(self.configure(self.alice, "doors", access_model="open"))
+        await self.ok(self.subscribe(self.bob, "doors"))
+        await self.ok(self.publish(self.alice, "doors", item.format("last")))
+        await self.told(self.bob, "doors", "last")
+        found = [i.get("id") for m in self.bob.received + self.dave.received for i in m.iter(f"{{{EVENT}}}item")]
+        self.assertNotIn("closed", found)
+        # Whom an owner subscribes to a closed topic is on its list, and is told.
+        await self.ok(self.configure(self.alice, "doors", access_model="whitelist"))
+        await self.ok(self.set(self.alice, f"<subscriptions node='doors'><subscription jid='{self.dave.bare}' "
+                                           "subscription='subscribed'/></subscriptions>", OWNER))
+        await self.ok(self.publish(self.alice, "doors", item.format("chosen")))
+        await self.told(self.dave, "doors", "chosen")
+        await self.ok(self.items(self.dave, "doors"))
+
+    async def test_506_whom_the_configuration_shuts_out(self):
+        """Who is taken off the list of a declared topic hears nothing, and is subscribed when he is on it again."""
+        def reload(listed):
+            self.stage.write(config.replace("subscribe: [bob@example.com]", f"subscribe: [{listed}@example.com]"))
+            self.api("config/reload", {})
+        config, item = self.stage.config, "<item id='{}'><a xmlns='u'/></item>"
+        await self.ok(self.subscribe(self.bob, "declared"))
+        await self.ok(self.publish(self.carol, "declared", item.format("d1")))
+        await self.told(self.bob, "declared", "d1")
+        reload("dave")
+        await self.ok(self.subscribe(self.dave, "declared"))
+        await self.ok(self.publish(self.carol, "declared", item.format("d2")))
+        await self.told(self.dave, "declared", "d2")  # whose turn is behind that of bob
+        await self.refused(self.items(self.bob, "declared"), "cancel/not-allowed/closed-node")
+        reload("bob")
+        await self.ok(self.publish(self.carol, "declared", item.format("d3")))
+        await self.told(self.bob, "declared", "d3")
+        self.assertNotIn("d2", [i.get("id") for m in self.bob.received for i in m.iter(f"{{{EVENT}}}item")])
+
     # --- 9a. Presence ----------------------------------------------------------------------------------
 
     async def resource(self, user, show=None):

@@ -136,6 +136,15 @@ class PublishTest(pubsub.Case):
             await self.ok(self.publish(self.alice, "jar", item.format(i)))
         await self.refused(self.publish(self.alice, "jar", item.format(2)), "cancel/conflict/node-full")
         self.assertEqual(await self.ids(self.bob, "jar"), ["0", "1"])
+        # An id that is there is no item more (12.8), alone or beside others.
+        await self.ok(self.publish(self.alice, "jar", item.format(0)))
+        self.assertEqual(await self.ids(self.bob, "jar"), ["1", "0"])
+        await self.refused(self.publish(self.alice, "jar", item.format(0), item.format(3)), "cancel/conflict/node-full")
+        # With a smaller bound, what is too much goes, and does not come back with a larger one.
+        await self.ok(self.configure(self.alice, "ring", max_items="1"))
+        self.assertEqual(await self.ids(self.bob, "ring"), ["3"])
+        await self.ok(self.configure(self.alice, "ring", max_items="9"))
+        self.assertEqual(await self.ids(self.bob, "ring"), ["3"])
 
     async def test_608_an_id_again_replaces(self):
         await self.ok(self.create(self.alice, "again", access_model="open"))
