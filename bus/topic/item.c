@@ -157,13 +157,13 @@ static int enter_one(sqlite3 *database, const struct topics *topics, const struc
 
 /* --- What goes for it ------------------------------------------------------- */
 
-/* Those that the journal no longer has and that nobody carried beyond it. `number` is the offset, and has an index. */
+/* Those that the journal no longer has and that nobody carried beyond it, or not for long. `number` is the offset, and has an index. */
 static int trim_old(sqlite3 *database, const struct item_entry *entry, struct xylem_position begin,
 	struct xylem_reason *reason)
 {
 	sqlite3_stmt *statement = catalogue_statement(database,
-		"DELETE FROM topic_entries WHERE topic = ?1 AND number < ?3 AND partition = ?2 AND carried = "
-		"0",
+		"DELETE FROM topic_entries WHERE topic = ?1 AND number < ?3 AND partition = ?2 AND "
+		"(carried = 0 OR gone = 1)",
 		reason);
 	if (statement == NULL) {
 		return -XYLEM_E_IO;

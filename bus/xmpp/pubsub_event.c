@@ -316,6 +316,14 @@ static void notice_drop(struct notice *notice)
 	free(notice);
 }
 
+/* The memory stays for the next item, but not what one large item took. */
+static void sending_rest(struct sending *sending)
+{
+	if (sending->event.room > 4 * link_max_stanza(sending->outlet->link)) {
+		xylem_buffer_finish(&sending->event);
+	}
+}
+
 static int notify(void *context, const char *topic, const struct topic_settings *settings,
 	const struct xylem_message *item, const struct topic_recipient *recipients, size_t n,
 	int64_t patience_us, const _Atomic bool *interrupted, void (*done)(void *context, int error),
@@ -332,6 +340,7 @@ static int notify(void *context, const char *topic, const struct topic_settings 
 	}
 	prepare(sending, topic, settings, item, recipients, n);
 	int error = send_all(sending, recipients, n);
+	sending_rest(sending);
 	if (error != 0) {
 		notice_drop(sending->notice);
 		return error;

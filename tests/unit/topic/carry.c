@@ -130,6 +130,31 @@ static void many_are_carried_in_order(void **state)
 
 /* --- No longer than they are kept ------------------------------------------------ */
 
+static int count_rows(sqlite3 *database, void *context, struct xylem_reason *reason)
+{
+	sqlite3_stmt *statement = catalogue_statement(database, "SELECT count(*) FROM topic_entries", reason);
+	int step = catalogue_step_row(database, statement, reason);
+	*(int64_t *)context = sqlite3_column_int64(statement, 0);
+	return step < 0 ? step : 0;
+}
+
+/* What was retracted is remembered for as long as its record may come again. */
+static void what_is_gone_leaves_no_row(void **state)
+{
+	struct place *place = *state;
+	struct xylem_reason reason = { "" };
+	int64_t rows;
+	put(place, "t", "a");
+	put(place, "t", "b");
+	bury(place);
+	assert_int_equal(copies(place), 2);
+	assert_int_equal(retract(place, "t", "a"), 0);
+	put(place, "t", "c");
+	assert_items(place, "t", "b c ");
+	check(catalogue_read(place->catalogue, count_rows, &rows, &reason), &reason);
+	assert_int_equal(rows, 2);
+}
+
 static void what_is_gone_stays_so(void **state)
 {
 	struct place *place = *state;
@@ -199,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(items_outlive_their_segment, set_up_small, tear_down),
 		cmocka_unit_test_setup_teardown(many_are_carried_in_order, set_up_small, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_gone_leaves_no_row, set_up_small, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_gone_stays_so, set_up_small, tear_down),
 		cmocka_unit_test_setup_teardown(as_long_as_the_topic_says, set_up_small, tear_down),
 	};
