@@ -77,7 +77,9 @@ static bool is_data(const struct xml_node *stanza, const struct xml_node *conten
 		return xylem_span_is(type, "set") &&
 		       (!is_protocol(content) || xml_is(content, NS_JSON, "json"));
 	}
-	return !xylem_span_present(type) || xylem_span_is(type, "chat") || xylem_span_is(type, "normal");
+	/* Any type that is not known is `normal` (RFC 6121, 5.2.2). */
+	return !xylem_span_is(type, "error") && !xylem_span_is(type, "groupchat") &&
+	       !xylem_span_is(type, "headline");
 }
 
 static void refuse(struct endpoint *endpoint, const struct xml_node *stanza, const char *type,
@@ -130,6 +132,10 @@ bool endpoint_stanza(struct endpoint *endpoint, const struct xml_node *stanza, i
 		const struct xylem_error_row *row = xylem_error_row(violation);
 		refuse(endpoint, stanza, row->xmpp_type, row->xmpp_condition,
 			"the stanza exceeds a limit of the bus");
+		return true;
+	}
+	if (known && content == NULL && xml_child(stanza, NS_XYLEM, "event") != NULL) {
+		refuse(endpoint, stanza, "modify", "bad-request", "the element `event` is empty");
 		return true;
 	}
 	if (!is_data(stanza, content)) {

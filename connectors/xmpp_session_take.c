@@ -86,7 +86,9 @@ static bool take_question(struct session *session, const struct xml_node *iq, bo
 		roster_push(session->roster, iq);
 		return true;
 	}
-	if (!readable || !(ours || may_ask(session, bare))) {
+	const struct xml_node *payload = xml_child(iq, NULL, NULL);
+	bool one = payload != NULL && xml_next(payload, NULL, NULL) == NULL; /* RFC 6120, 8.2.3 */
+	if (!readable || !one || !(ours || may_ask(session, bare))) {
 		return false;
 	}
 	return set ? session->options.stanza(session->options.context, iq) : answer_get(session, iq);

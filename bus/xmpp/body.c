@@ -23,15 +23,17 @@ static const char *const unwritten[] = { "urn:xmpp:reactions:0", "urn:xmpp:messa
 
 /* Namespaces of what stands beside the content; longest prefixes where there are versions. */
 static const char *const decorations[] = { NS_COMPONENT, NS_RECEIPTS, NS_SID, NS_DELAY, NS_REPLY, NS_FALLBACK,
-	"http://jabber.org/protocol/address", "http://jabber.org/protocol/caps",
-	"http://jabber.org/protocol/chatstates", "http://jabber.org/protocol/muc#user",
-	"http://jabber.org/protocol/nick", "http://jabber.org/protocol/xhtml-im", "jabber:x:conference",
-	"jabber:x:delay", "jabber:x:event", "urn:xmpp:attention:0", "urn:xmpp:call-invites:0",
+	NS_SHIM, "http://jabber.org/protocol/address", "http://jabber.org/protocol/amp",
+	"http://jabber.org/protocol/caps", "http://jabber.org/protocol/chatstates",
+	"http://jabber.org/protocol/muc#user", "http://jabber.org/protocol/nick",
+	"http://jabber.org/protocol/xhtml-im", "jabber:x:conference", "jabber:x:delay", "jabber:x:event",
+	"jabber:x:signed", "urn:xmpp:attention:0", "urn:xmpp:bob", "urn:xmpp:call-invites:0",
 	"urn:xmpp:carbons:2", "urn:xmpp:chat-markers:0", "urn:xmpp:eme:0", "urn:xmpp:fasten:0",
 	"urn:xmpp:hints", "urn:xmpp:jingle-message:0", "urn:xmpp:markup:0", "urn:xmpp:message-attaching:1",
 	"urn:xmpp:message-correct:0", "urn:xmpp:message-moderate:0", "urn:xmpp:message-moderate:1",
 	"urn:xmpp:message-retract:0", "urn:xmpp:message-retract:1", "urn:xmpp:occupant-id:0",
-	"urn:xmpp:reactions:0", "urn:xmpp:spoiler:0", "urn:xmpp:styling:0", "urn:xmpp:thumbs:1", NULL };
+	"urn:xmpp:reactions:0", "urn:xmpp:reference:0", "urn:xmpp:spoiler:0", "urn:xmpp:styling:0",
+	"urn:xmpp:thumbs:1", NULL };
 
 static const struct {
 	const char *namespace, *name; /* NULL: any */

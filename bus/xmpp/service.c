@@ -224,8 +224,9 @@ static void answer_iq(struct xmpp_request *request)
 	bool endpoint = xylem_span_present(request->local);
 	const struct xmpp_feature *feature = feature_of(request->payload, endpoint);
 
-	if (request->payload == NULL) {
-		request_refuse_code(request, -XYLEM_E_INVALID, "an IQ needs a payload");
+	if (request->payload == NULL || xml_next(request->payload, NULL, NULL) != NULL) {
+		/* RFC 6120, 8.2.3 */
+		request_refuse_code(request, -XYLEM_E_INVALID, "an IQ has one payload, no less and no more");
 	} else if (endpoint && !request->entitled) {
 		request_refuse(request, &unavailable);
 	} else if (feature == NULL) {

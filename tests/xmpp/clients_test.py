@@ -224,6 +224,31 @@ routes:
                 self.assertEqual(condition(await client.iq("set", to, session)), "cancel/service-unavailable")
         self.assertEqual(len(self.journaled()), before)
 
+    async def test_12_odd_but_legal(self):
+        """A type that nobody knows is `normal` (RFC 6121, 5.2.2); what stands before the content is not the content."""
+        for inside, data in (("<body>of no type</body>", b"of no type"),
+                             ("<headers xmlns='http://jabber.org/protocol/shim'><header name='Urgency'>high</header></headers>"
+                              "<order xmlns='urn:acme:orders:1'>5</order>", b"<order xmlns='urn:acme:orders:1'>5</order>"),
+                             ("<amp xmlns='http://jabber.org/protocol/amp'><rule action='drop' condition='deliver' value='stored'/></amp>"
+                              "<order xmlns='urn:acme:orders:1'>6</order>", b"<order xmlns='urn:acme:orders:1'>6</order>")):
+            before = {m["handle"] for m in self.journaled()}
+            self.send(self.alice, BOT, inside, "acme")
+            handle, = await self.until(inside, lambda b=before: [m["handle"] for m in self.journaled() if m["handle"] not in b])
+            self.assertEqual(self.stage.fetch(f"http://127.0.0.1:{self.stage.console}/api/v1/messages/{handle}/data"), data)
+        self.alice.received.clear()
+        self.send(self.alice, BOT, "<event xmlns='urn:xylem:message:0'/>", "normal")
+        error = await self.alice.message(lambda m: m.get("type") == "error")
+        self.assertEqual(condition(error), "modify/bad-request")
+
+    async def test_13_one_payload(self):
+        """Two are refused (RFC 6120, 8.2.3), so that none is lost behind the other's result."""
+        before = len(self.journaled())
+        for kind, to, payload in (("set", BOT, "<order xmlns='urn:acme:orders:1'/><order xmlns='urn:acme:orders:1'/>"),
+                                  ("get", BUS, "<ping xmlns='urn:xmpp:ping'/><order xmlns='urn:acme:orders:1'/>"),
+                                  ("set", BOT, ""), ("get", BUS, "")):
+            self.assertEqual(condition(await self.alice.iq(kind, to, payload)), "modify/bad-request", payload)
+        self.assertEqual(len(self.journaled()), before)
+
 
 if __name__ == "__main__":
     stage.run(ClientsTest)
