@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include <console/columns.h>
+#include <console/noun.h>
 #include <console/xmpp/answer.h>
 #include <xmpp/stanza.h>
 
@@ -138,7 +139,19 @@ static void write_next(struct xylem_buffer *out, const json_t *answer)
 	}
 }
 
-static void write_rows(struct xylem_buffer *out, const json_t *rows, const struct column *columns)
+void answer_write_after(struct xylem_buffer *out, const struct operation *operation, const json_t *rows,
+	const struct column *columns, size_t shown)
+{
+	if (shown > 0 && operation_option(operation, "after")) {
+		xylem_buffer_text(out, "more: after=");
+		answer_write_value(
+			out, columns_value(json_array_get(rows, shown - 1), columns->path), COLUMN_TEXT);
+	}
+}
+
+/* False: they are not all there, and it says so. */
+static bool write_rows(struct xylem_buffer *out, const struct operation *operation, const json_t *rows,
+	const struct column *columns)
 {
 	size_t i;
 	const json_t *row;
@@ -150,12 +163,14 @@ static void write_rows(struct xylem_buffer *out, const json_t *rows, const struc
 		if (out->n > ANSWER_TEXT - 100) {
 			xylem_buffer_cut(out, before);
 			xylem_buffer_format(out, "... and %zu more\n", json_array_size(rows) - i);
-			return;
+			answer_write_after(out, operation, rows, columns, i);
+			return false;
 		}
 	}
 	if (json_array_size(rows) == 0) {
 		xylem_buffer_text(out, "none\n");
 	}
+	return true;
 }
 
 /* --- One thing -------------------------------------------------------------------- */
@@ -246,8 +261,9 @@ void answer_write_text(
 	if (operation->bytes) {
 		write_data(out, answer);
 	} else if (answer_list(operation, answer, &rows, &columns)) {
-		write_rows(out, rows, columns);
-		write_next(out, answer);
+		if (write_rows(out, operation, rows, columns)) {
+			write_next(out, answer);
+		}
 	} else if (brief && columns_summary(operation->name)) {
 		write_summary(out, answer, columns_summary(operation->name));
 	} else {
@@ -268,8 +284,8 @@ static void write_escaped_value(struct xylem_buffer *out, const json_t *value, i
 	xml_escape_words(out, xylem_buffer_borrow(&text));
 }
 
-/* A table has `reported` first and nothing beside the items (XEP-0004, 3.4). */
-static void write_table(
+/* A table has `reported` first and nothing beside the items (XEP-0004, 3.4). How many rows there was room for. */
+static size_t write_table(
 	struct xylem_buffer *out, const json_t *rows, const struct column *columns, size_t most)
 {
 	size_t i, begin = out->n;
@@ -297,6 +313,7 @@ static void write_table(
 		}
 		xylem_buffer_text(out, "</item>");
 	}
+	return i;
 }
 
 struct form_leaves {
@@ -339,17 +356,19 @@ static void form_leaf(void *context, const char *name, const json_t *value)
 	xylem_buffer_text(leaves->out, "</field>");
 }
 
-void answer_write_form(
+size_t answer_write_form(
 	struct xylem_buffer *out, const struct operation *operation, const json_t *answer, size_t most)
 {
 	const json_t *rows;
 	const struct column *columns;
+	size_t shown = 0;
 	xylem_buffer_format(out, "<x xmlns='" NS_DATA "' type='result'><title>%s</title>", operation->words);
 	if (answer_list(operation, answer, &rows, &columns)) {
-		write_table(out, rows, columns, most);
+		shown = write_table(out, rows, columns, most);
 	} else {
 		struct form_leaves leaves = { out, out->n, most };
 		visit_leaves(answer, form_leaf, &leaves);
 	}
 	xylem_buffer_text(out, "</x>");
+	return shown;
 }

@@ -13,10 +13,13 @@ void answer_write_text(
 	struct xylem_buffer *out, const struct operation *operation, const json_t *answer, bool brief);
 /*
  * `<x type='result'>`: a table for a list, else a field for each value; at most
- * about `most` bytes of it.
+ * about `most` bytes of it. How many rows of the list there are.
  */
-void answer_write_form(
+size_t answer_write_form(
 	struct xylem_buffer *out, const struct operation *operation, const json_t *answer, size_t most);
+/* How what follows the first rows is asked for: `more: after=...`; nothing where the operation has no pages. */
+void answer_write_after(struct xylem_buffer *out, const struct operation *operation, const json_t *rows,
+	const struct column *columns, size_t shown);
 /* The list in an answer: its member and columns; false: it is no list. */
 bool answer_list(const struct operation *operation, const json_t *answer, const json_t **ret_rows,
 	const struct column **ret_columns);

@@ -165,6 +165,21 @@ static void answer_failed(struct exchange *exchange, int error, const struct xyl
 	close_command(exchange, &out);
 }
 
+/* A table that is not whole does not say so by itself. */
+static void write_rest(
+	const struct exchange *exchange, const json_t *result, size_t shown, struct xylem_buffer *out)
+{
+	XYLEM_BUFFER_SCOPED text = { 0 };
+	const json_t *rows;
+	const struct column *columns;
+	if (answer_list(exchange->operation, result, &rows, &columns) && shown < json_array_size(rows)) {
+		xylem_buffer_format(
+			&text, "the table ends after %zu of %zu rows\n", shown, json_array_size(rows));
+		answer_write_after(&text, exchange->operation, rows, columns, shown);
+		write_note(out, "warn", xylem_buffer_borrow(&text));
+	}
+}
+
 static void answer_done(struct exchange *exchange, const json_t *result)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
@@ -173,7 +188,8 @@ static void answer_done(struct exchange *exchange, const json_t *result)
 	answer_write_text(&text, exchange->operation, result, true);
 	open_command(exchange, &out, "completed");
 	write_note(&out, "info", xylem_buffer_borrow(&text));
-	answer_write_form(&out, exchange->operation, result, most > 65536 ? 65536 : most);
+	size_t shown = answer_write_form(&out, exchange->operation, result, most > 65536 ? 65536 : most);
+	write_rest(exchange, result, shown, &out);
 	end_session(exchange);
 	close_command(exchange, &out);
 }

@@ -13,6 +13,9 @@
 #define CHOICE_LABEL 200
 #define LIST_LIMIT "20"           /* of a page, where the operation would give more */
 #define DATA_MOST (size_t)(32768) /* of a message's data in a form */
+#define DATA_HIDDEN                                                                                        \
+	"too long for a form, or no plain text, and not shown. What is written here takes its place as a " \
+	"whole."
 
 /* --- Which ------------------------------------------------------------------------ */
 
@@ -189,16 +192,25 @@ static const struct operation *data_shower(const struct stage_request *request)
 	return NULL;
 }
 
+/* Would it come back out of a form as it is? Some servers send a carriage return on as a line feed. */
+static bool fits_form(const json_t *text)
+{
+	struct xylem_span bytes = { json_string_value(text), json_string_length(text) };
+	size_t offset;
+	return text && bytes.n <= DATA_MOST && !memchr(bytes.at, '\r', bytes.n) && xml_check(bytes, &offset);
+}
+
 /*
  * The data that stands there now, for the one notation that fits it: into the arguments, so that the form shows it.
- * What is too large for a form is left out.
+ * False: it cannot be shown as it is.
  */
-static void add_data(const struct stage_request *request)
+static bool add_data(const struct stage_request *request)
 {
 	const struct operation *shower = has_data(request->operation) ? data_shower(request) : NULL;
 	const struct xylem_option *placed = operation_placed(request->operation);
 	struct xylem_reason reason;
 	json_t *shown = NULL, *given = json_object();
+	bool faithful = true;
 	if (shower && placed && !json_object_get(request->arguments, "data") &&
 		!json_object_get(request->arguments, "data_text")) {
 		json_object_set(given, placed->name, json_object_get(request->arguments, placed->name));
@@ -207,13 +219,15 @@ static void add_data(const struct stage_request *request)
 			json_t *text = json_object_get(shown, "data_text");
 			const char *type = json_string_value(json_object_get(shown, "contenttype"));
 			bool is_json = type && xylem_content_type_is_json(xylem_span_of(type));
-			if (text && json_string_length(text) <= DATA_MOST) {
+			faithful = fits_form(text);
+			if (faithful) {
 				json_object_set(request->arguments, is_json ? "data" : "data_text", text);
 			}
 		}
 	}
 	json_decref(given);
 	json_decref(shown);
+	return faithful;
 }
 
 /* The thing itself, so that one sees what is about to be changed; its version goes with the form. */
@@ -262,8 +276,8 @@ static int write_fill(
 	const struct operation *operation = request->operation;
 	json_t *page = json_string(LIST_LIMIT);
 	int error = operation_placed(operation) ? add_thing(request, out, reason) : 0;
-	if (!error) {
-		add_data(request);
+	if (!error && !add_data(request)) {
+		form_write_fixed(out, "data", DATA_HIDDEN);
 	}
 	for (const struct xylem_option *option = operation->arguments; !error && option->name; option++) {
 		if (is_filled(operation, request->scope, option) && is_shown(request, option)) {

@@ -182,7 +182,8 @@ static int read_things(struct reading *reading, const struct xylem_option *place
 {
 	const struct tokens *tokens = reading->tokens;
 	struct words *words = reading->words;
-	bool group = xylem_span_is(tokens->at[i], "group") && placed->type == XYLEM_OPTION_INTEGER;
+	bool group = words->operation->unsafe && xylem_span_is(tokens->at[i], "group") &&
+		     placed->type == XYLEM_OPTION_INTEGER;
 	if (group && i + 1 < tokens->n && is_number(tokens->at[i + 1])) {
 		snprintf(words->group, sizeof(words->group), "%.*s", (int)tokens->at[i + 1].n,
 			tokens->at[i + 1].at);

@@ -239,6 +239,47 @@ class CommandsTest(Operated):
                                   payload=form({"limit": "2", "after": after}))
         self.assertGreaterEqual(len(page.items), 1)
 
+    async def test_24_a_page_that_no_answer_takes(self):
+        """What is left out is said, and how to go on: by the note for who reads it, and for the table."""
+        for n in range(300):
+            self.publish({"price": n, "text": "-" * 40})
+        wanted = [m["handle"] for m in self.api("messages?limit=1000")["messages"]]
+        handles, after = [], ""
+        while after is not None:
+            first = await self.command(self.vera, "messages")
+            page = await self.command(self.vera, "messages", session=first.session,
+                                      payload=form({"limit": "1000", "after": after}))
+            self.assertEqual(page.condition, "result")
+            handles += [item["handle"] for item in page.items]
+            notes = dict(page.notes)
+            said = notes["info"].split("\n")[-1]
+            after = notes["warn"].split("more: after=")[1] if "warn" in notes else None
+            if after:
+                self.assertEqual(after, handles[-1])
+                self.assertTrue(said.startswith("more: after=0-"), said)
+        self.assertEqual(handles, wanted)
+        self.assertGreater(len(handles), 300)
+
+    async def test_25_data_that_no_form_gives_back(self):
+        """An edited case must not lose by the form what nobody edited: such data is not put into it."""
+        for data, shown in (("one\ntwo\n", ["one", "two", ""]), ("one\r\ntwo", None), ("\x01", None),
+                            ("x" * 40000, None)):
+            before = {c["case"] for c in self.cases()}
+            self.api("publish", {"ingress": "shop", "data_text": data})
+            fresh = await self.until("a case", lambda: [c for c in self.cases() if c["case"] not in before])
+            first = await self.command(self.ops, "hospital-draft")
+            second = await self.command(self.ops, "hospital-draft", session=first.session,
+                                        payload=form({"n": str(fresh[0]["case"])}))
+            if shown:
+                self.assertEqual(second.fields["data_text"], shown)
+                continue
+            self.assertEqual([second.fields[name] for name in ("data", "data_text")], [[], []])
+            words = [f.findtext(DATA + "value") for f in second.form if f.get("type") == "fixed"]
+            self.assertIn("not shown", words[0])
+            await self.command(self.ops, "hospital-draft", session=first.session, payload=form({}))
+            done = await self.command(self.ops, "hospital-draft", session=first.session, action="complete")
+            self.assertEqual(done.condition, "modify/bad-request/bad-payload")
+
     async def test_16_what_changes_much_is_confirmed(self):
         first = await self.command(self.ops, "config-reload")
         self.assertEqual((first.status, first.default), ("executing", "complete"))
