@@ -126,12 +126,26 @@ static int write_node(sqlite3 *database, struct change *change, struct xylem_rea
 	return catalogue_step_done(database, statement, reason);
 }
 
+/* Of two who make it at once, the second sees it here. */
+static int check_unmade(sqlite3 *database, const struct change *change, struct xylem_reason *reason)
+{
+	sqlite3_stmt *statement = catalogue_statement(
+		database, "SELECT 1 FROM topics WHERE name = ?1 AND creator IS NOT NULL", reason);
+	if (statement == NULL) {
+		return -XYLEM_E_IO;
+	}
+	sqlite3_bind_text(statement, 1, change->topic, -1, SQLITE_STATIC);
+	int step = catalogue_step_row(database, statement, reason);
+	return step == 1 ? -XYLEM_E_CONFLICT : step;
+}
+
 static int write_created(sqlite3 *database, struct change *change, struct xylem_reason *reason)
 {
 	static const char *const owner = "INSERT INTO affiliations (topic, jid, affiliation) "
 					 "VALUES (?1, ?2, 'owner') ON CONFLICT DO UPDATE SET "
 					 "affiliation = 'owner'";
-	int error = write_node(database, change, reason);
+	int error = check_unmade(database, change, reason);
+	error = error != 0 ? error : write_node(database, change, reason);
 	return error != 0 ? error : change_run(database, owner, change->topic, change->jid, reason);
 }
 

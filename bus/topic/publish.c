@@ -19,7 +19,7 @@ struct publishing {
 	bool persist;
 	int64_t max_items;
 	char *topic;
-	size_t n;
+	size_t n, promised;        /* promised: of a topic that rejects, the room that it takes meanwhile */
 	struct xylem_arena *arena; /* of this and the ids */
 	struct xylem_span *ids;
 };
@@ -50,10 +50,81 @@ static struct publishing *publishing_new(struct topics *topics, const struct top
 	return publishing;
 }
 
+/* --- Room, where a full topic rejects ------------------------------------- */
+
+/* Takes room for items that are not there yet; how much of it others have taken. */
+static size_t promise(struct publishing *publishing)
+{
+	size_t before = 0;
+	pthread_mutex_lock(&publishing->topics->lock);
+	struct node *node = topics_find(publishing->topics, publishing->topic);
+	if (node != NULL) {
+		before = node->promised;
+		node->promised += publishing->n;
+		publishing->promised = publishing->n;
+	}
+	pthread_mutex_unlock(&publishing->topics->lock);
+	return before;
+}
+
+static void give_back(struct publishing *publishing)
+{
+	if (publishing->promised == 0) {
+		return;
+	}
+	pthread_mutex_lock(&publishing->topics->lock);
+	struct node *node = topics_find(publishing->topics, publishing->topic);
+	if (node != NULL) { /* another one of that name, maybe */
+		size_t n = publishing->promised;
+		node->promised -= n < node->promised ? n : node->promised;
+	}
+	pthread_mutex_unlock(&publishing->topics->lock);
+	publishing->promised = 0;
+}
+
+/* How many of the messages are other items than there are: an id that is there is that item again (12.8). */
+static int count_new(struct publishing *publishing, size_t *ret_new, struct xylem_reason *reason)
+{
+	*ret_new = 0;
+	for (size_t i = 0; i < publishing->n; i++) {
+		struct xylem_position at;
+		int error = topic_item_find(
+			publishing->topics, publishing->topic, publishing->ids[i], &at, reason);
+		if (error != 0 && error != -XYLEM_E_NOT_FOUND) {
+			return error;
+		}
+		*ret_new += error != 0;
+	}
+	return 0;
+}
+
+/*
+ * Would it have more than it may? What others are publishing counts before it is
+ * there, so that of several at once none is taken that would push another out.
+ */
+static int check_room(
+	struct publishing *publishing, const struct topic_settings *settings, struct xylem_reason *reason)
+{
+	size_t more = 0;
+	if (settings->when_full != TOPIC_REJECT || settings->max_items == 0 || !settings->persist) {
+		return 0;
+	}
+	size_t promised = promise(publishing);
+	const struct topic_query query = { .count = 1, .backward = true, .has_before = true };
+	struct topic_page page;
+	int error = topic_items(publishing->topics, publishing->topic, &query, NULL, NULL, &page, reason);
+	error = error != 0 ? error : count_new(publishing, &more, reason);
+	bool full = error == 0 && more > 0 && page.total + promised + more > (uint64_t)settings->max_items;
+	return full ? -XYLEM_E_CONFLICT : error;
+}
+
+/* --- Publishing ----------------------------------------------------------- */
+
 static void entered(void *context, int error)
 {
 	struct publishing *publishing = context;
 
+	give_back(publishing);
 	publishing->done(publishing->context, error);
 	xylem_arena_free(publishing->arena);
 }
@@ -89,39 +160,6 @@ static void appended(void *context, int error, const struct xylem_receipt *recei
 	entered(publishing, error);
 }
 
-/* How many of the messages are other items than there are: an id that is there is that item again (12.8). */
-static int count_new(struct topics *topics, const char *topic, const struct xylem_message *messages, size_t n,
-	size_t *ret_new, struct xylem_reason *reason)
-{
-	*ret_new = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct xylem_position at;
-		int error = topic_item_find(topics, topic, messages[i].id, &at, reason);
-		if (error != 0 && error != -XYLEM_E_NOT_FOUND) {
-			return error;
-		}
-		*ret_new += error != 0;
-	}
-	return 0;
-}
-
-/* Would it have more than it may, where it then refuses? */
-static int check_room(struct topics *topics, const struct topic_state *state,
-	const struct xylem_message *messages, size_t n, struct xylem_reason *reason)
-{
-	size_t more;
-	const struct topic_settings *settings = &state->settings;
-	if (settings->when_full != TOPIC_REJECT || settings->max_items == 0 || !settings->persist) {
-		return 0;
-	}
-	const struct topic_query query = { .count = 1, .backward = true, .has_before = true };
-	struct topic_page page;
-	int error = topic_items(topics, state->name, &query, NULL, NULL, &page, reason);
-	error = error != 0 ? error : count_new(topics, state->name, messages, n, &more, reason);
-	return error == 0 && more > 0 && page.total + more > (uint64_t)settings->max_items ? -XYLEM_E_CONFLICT
-											   : error;
-}
-
 int topic_publish(struct topics *topics, const char *name, const struct xylem_message *messages, size_t n,
 	topic_done done, void *context, struct xylem_reason *reason)
 {
@@ -132,16 +170,19 @@ int topic_publish(struct topics *topics, const char *name, const struct xylem_me
 		xylem_reason_set(reason, "there is no topic %.100s", name);
 		return -XYLEM_E_NOT_FOUND;
 	}
-	int error = check_room(topics, &state, messages, n, reason);
-	struct publishing *publishing = error != 0 ? NULL : publishing_new(topics, &state, messages, n);
+	struct publishing *publishing = publishing_new(topics, &state, messages, n);
 	if (publishing == NULL) {
-		return error != 0 ? error : -XYLEM_E_MEMORY;
+		return -XYLEM_E_MEMORY;
 	}
 	publishing->done = done;
 	publishing->context = context;
 	snprintf(ingress, sizeof(ingress), "topic:%s", name);
-	error = topics->bus.publish(topics->bus.context, ingress, messages, n, appended, publishing, reason);
+	int error = check_room(publishing, &state.settings, reason);
+	error = error != 0 ? error
+			   : topics->bus.publish(
+				     topics->bus.context, ingress, messages, n, appended, publishing, reason);
 	if (error != 0) {
+		give_back(publishing);
 		xylem_arena_free(publishing->arena);
 	}
 	return error;

@@ -68,6 +68,7 @@ struct node {
 	struct roster *told;           /* of them, who may be told; NULL: to be found out */
 	struct affiliated *affiliated; /* sorted */
 	size_t affiliated_count;
+	size_t promised; /* items on their way into it, where it rejects what is too much */
 	uint64_t items;
 	struct metric *counted; /* the same, for Prometheus; NULL before the first */
 };

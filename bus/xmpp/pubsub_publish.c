@@ -226,10 +226,17 @@ static void submit(struct publishing *publishing)
 	}
 }
 
+/* Somebody else may have been quicker, and may have made it a topic of their own. */
 static void created(void *context, int error)
 {
 	struct publishing *publishing = context;
-	if (error != 0 && error != -XYLEM_E_CONFLICT) {
+	if (error == -XYLEM_E_CONFLICT) {
+		const char *sender = xylem_arena_text(publishing->arena, publishing->messages[0].key);
+		error = sender == NULL
+				? -XYLEM_E_MEMORY
+				: topic_check(publishing->topics, publishing->name, sender, TOPIC_PUBLISH);
+	}
+	if (error != 0) {
 		published(publishing, error);
 	} else {
 		submit(publishing);

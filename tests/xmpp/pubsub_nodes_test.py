@@ -3,11 +3,13 @@
 
     pubsub_nodes_test.py XYLEMD prosody|ejabberd
 """
+import asyncio
 import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.xmpp import pubsub, stage  # noqa: E402
+from tests.xmpp.client import condition  # noqa: E402
 from tests.xmpp.pubsub import BUS, DATA, EVENT, INFO, ITEMS, MAM, NS, OWNER, RSM, fields, form  # noqa: E402
 
 
@@ -100,6 +102,18 @@ class NodesTest(pubsub.Case):
         await self.refused(self.create(self.alice, "never", node_type="collection"), collections)
         await self.refused(self.get(self.alice, "<default type='collection'/>", OWNER), collections)
         await self.refused(self.alice.iq("get", BUS, f"<query xmlns='{INFO}' node='never'/>"), "cancel/item-not-found")
+
+    async def test_210_two_make_it_at_once(self):
+        """One does, and is its only owner; the other's settings and items are not in it."""
+        for i in range(5):
+            answers = await asyncio.gather(self.create(self.alice, f"race{i}", title="alice"),
+                                           self.create(self.root, f"race{i}", title="root"))
+            self.assertEqual(sorted(condition(a) for a in answers), ["cancel/conflict", "result"])
+            winner = "alice" if answers[0].get("type") == "result" else "root"
+            found = fields(await self.ok(self.get(self.root, f"<configure node='race{i}'/>", OWNER)))
+            self.assertEqual(found["title"], winner)
+            listed = await self.ok(self.get(self.root, f"<affiliations node='race{i}'/>", OWNER))
+            self.assertEqual([a.get("jid") for a in listed.iter(f"{{{OWNER}}}affiliation")], [f"{winner}@example.com"])
 
     async def test_203_instant_node(self):
         names = [next((await self.ok(self.set(self.alice, "<create/>"))).iter(f"{{{NS}}}create")).get("node")

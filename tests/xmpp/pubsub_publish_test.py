@@ -140,6 +140,12 @@ class PublishTest(pubsub.Case):
         await self.ok(self.publish(self.alice, "jar", item.format(0)))
         self.assertEqual(await self.ids(self.bob, "jar"), ["1", "0"])
         await self.refused(self.publish(self.alice, "jar", item.format(0), item.format(3)), "cancel/conflict/node-full")
+        # Of many at once, as many as there is room for are taken, and none pushes another out.
+        await self.ok(self.create(self.alice, "cup", access_model="open", max_items="3", publish_node_full="reject"))
+        answers = await asyncio.gather(*(self.publish(self.alice, "cup", item.format(f"c{i}")) for i in range(10)))
+        taken = [f"c{i}" for i in range(10) if answers[i].get("type") == "result"]
+        self.assertTrue(0 < len(taken) <= 3, taken)
+        self.assertEqual(await self.ids(self.bob, "cup"), taken)
         # With a smaller bound, what is too much goes, and does not come back with a larger one.
         await self.ok(self.configure(self.alice, "ring", max_items="1"))
         self.assertEqual(await self.ids(self.bob, "ring"), ["3"])
