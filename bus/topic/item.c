@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <base/clock.h>
 #include <topic/state.h>
 
 struct entering {
@@ -248,11 +249,30 @@ static int enter_topic(sqlite3 *database, const struct topics *topics, const str
 	return error != 0 ? error : trim(database, topics, &entries[n - 1], n, reason);
 }
 
+/* An item has the time of its record, by which the archive shows it: who publishes does not know it. */
+static int read_times(struct entering *entering)
+{
+	struct journal_batch *batch = journal_batch_new();
+	if (batch == NULL) {
+		return -XYLEM_E_MEMORY;
+	}
+	for (size_t i = 0; i < entering->n; i++) {
+		struct item_entry *entry = &entering->entries[i];
+		if (entry->time_us == 0) {
+			bool read = journal_get(entering->topics->bus.journal, entry->position, batch) == 0 &&
+				    batch->n == 1;
+			entry->time_us = read ? batch->messages[0].journal_time_us : clock_wall_us();
+		}
+	}
+	journal_batch_free(batch);
+	return 0;
+}
+
 static int enter(sqlite3 *database, void *context, struct xylem_reason *reason)
 {
-	const struct entering *entering = context;
+	struct entering *entering = context;
 	const struct item_entry *entries = entering->entries;
-	int error = 0;
+	int error = entering->n > 0 && entries[0].time_us == 0 ? read_times(entering) : 0;
 
 	for (size_t from = 0, to; from < entering->n && error == 0; from = to) {
 		to = from + 1;

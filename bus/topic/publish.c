@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <base/clock.h>
 #include <topic/state.h>
 
 struct publishing {
@@ -135,12 +134,10 @@ static int enter(struct publishing *publishing, const struct xylem_receipt *rece
 	if (entries == NULL) {
 		return -XYLEM_E_MEMORY;
 	}
-	int64_t now = clock_wall_us();
 	for (size_t i = 0; i < publishing->n; i++) {
 		entries[i] = (struct item_entry){ .topic = publishing->topic,
 			.id = publishing->ids[i],
 			.position = receipts[i].position,
-			.time_us = now,
 			.max_items = publishing->max_items };
 	}
 	return items_enter(publishing->topics, entries, publishing->n, entered, publishing);

@@ -285,7 +285,7 @@ struct item_entry {
 	const char *topic;
 	struct xylem_span id;
 	struct xylem_position position;
-	int64_t time_us;
+	int64_t time_us;   /* of the record; 0: to be read there */
 	int64_t max_items; /* of the topic; 0: no bound */
 	bool *gone;        /* where to say that it was retracted; NULL. Written before `done` comes */
 };

@@ -69,7 +69,10 @@ static int read_field(struct archive *archive, const struct xml_node *field, str
 		return read_time(value, &query->from_us);
 	}
 	if (xylem_span_is(name, "end")) {
-		return read_time(value, &query->until_us);
+		int error = read_time(value, &query->until_us);
+		/* Results are stamped in milliseconds: up to one's stamp is with it. */
+		query->until_us += query->until_us % 1000 == 0 ? 999 : 0;
+		return error;
 	}
 	if (xylem_span_is(name, "after-id")) {
 		return read_handle(archive, value, &query->has_after, &query->after, reason);
@@ -96,10 +99,10 @@ static int read_form(struct archive *archive, struct xylem_reason *reason)
 	bool cancel;
 	struct xylem_span name;
 	const struct xml_node *form = form_find(archive->request->payload, &cancel);
-	int error = 0;
 	if (form == NULL) {
 		return 0;
 	}
+	int error = form_is(form, NS_MAM, archive->request->arena) ? 0 : -XYLEM_E_INVALID;
 	for (const struct xml_node *field = form_field(form, NULL, &name); field != NULL && error == 0;
 		field = form_field(form, field, &name)) {
 		error = read_field(archive, field, name, reason);
@@ -235,28 +238,53 @@ static void send_page(struct archive *archive, const struct topic_page *page, bo
 	request_answer(archive->request, &out);
 }
 
-static int read_ids(struct archive *archive, struct topic_page *page, struct xylem_reason *reason)
+static int by_place(const void *a, const void *b)
 {
-	struct topics *topics = service_topics(archive->request->service);
+	const struct xylem_position *x = a, *y = b;
+	int partitions = (x->partition > y->partition) - (x->partition < y->partition);
+	return partitions != 0 ? partitions : (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* What is asked for by ids comes in the order of the archive, as everything does, and once. */
+static int find_ids(struct archive *archive, struct xylem_position positions[PAGE_MOST], size_t *ret_n,
+	struct xylem_reason *reason)
+{
+	size_t n = 0;
 	for (const struct xml_node *value = xml_child(archive->ids, NS_DATA, "value"); value != NULL;
 		value = xml_next(value, NS_DATA, "value")) {
 		bool has = false;
-		struct xylem_position at;
-		struct topic_page one;
+		struct xylem_position at = { 0, 0 };
 		int error = read_handle(archive, xml_text(value, archive->request->arena), &has, &at, reason);
+		if (error != 0 || n == PAGE_MOST) {
+			return error != 0 ? error : -XYLEM_E_LIMIT;
+		}
+		positions[n++] = at;
+	}
+	qsort(positions, n, sizeof(*positions), by_place);
+	*ret_n = n;
+	return 0;
+}
+
+static int read_ids(struct archive *archive, struct topic_page *page, struct xylem_reason *reason)
+{
+	size_t n = 0;
+	struct xylem_position positions[PAGE_MOST];
+	struct topics *topics = service_topics(archive->request->service);
+	int error = find_ids(archive, positions, &n, reason);
+	for (size_t i = 0; i < n && error == 0; i++) {
+		struct topic_page one;
 		const struct topic_query query = { .count = 1,
 			.backward = true,
 			.has_before = true,
-			.before = { at.partition, at.offset + 1 } };
-		error = error != 0
-				? error
-				: topic_items(topics, archive->topic, &query, collect, archive, &one, reason);
-		if (error != 0 || page->n++ == PAGE_MOST) {
-			return error != 0 ? error : -XYLEM_E_LIMIT;
+			.before = { positions[i].partition, positions[i].offset + 1 } };
+		if (i > 0 && by_place(&positions[i], &positions[i - 1]) == 0) {
+			continue;
 		}
+		error = topic_items(topics, archive->topic, &query, collect, archive, &one, reason);
+		page->n++;
 	}
 	page->total = page->n;
-	return 0;
+	return error;
 }
 
 static int run(struct archive *archive, struct topic_page *page, struct xylem_reason *reason)

@@ -153,8 +153,14 @@ class ItemsTest(pubsub.Case):
         self.assertEqual([r[1] for r in results], ["i9", "i8", "i7"])
         results, _ = await self.archive(self.bob, "arc", after_id=ids[2], before_id=ids[6])
         self.assertEqual([r[1] for r in results], ["i3", "i4", "i5"])
-        results, _ = await self.archive(self.bob, "arc", ids=[ids[7], ids[1]])
-        self.assertEqual([r[1] for r in results], ["i7", "i1"])
+        results, _ = await self.archive(self.bob, "arc", ids=[ids[7], ids[1], ids[7]])
+        self.assertEqual([r[1] for r in results], ["i1", "i7"])  # always in the order of the archive
+        # From and to the time at which a result is stamped, it is among them.
+        stamp = next(r[2] for r in results if r[1] == "i7").find(".//{urn:xmpp:delay}delay").get("stamp")
+        results, _ = await self.archive(self.bob, "arc", start=stamp, end=stamp)
+        self.assertIn("i7", [r[1] for r in results])
+        results, _ = await self.archive(self.bob, "arc", end=stamp)
+        self.assertEqual([r[1] for r in results][:8], [f"i{i}" for i in range(8)])
         results, _ = await self.archive(self.bob, "arc", start="2099-01-01T00:00:00Z")
         self.assertEqual(results, [])
         results, _ = await self.archive(self.bob, "arc", end="2099-01-01T00:00:00Z", start="2020-01-01T00:00:00Z")
