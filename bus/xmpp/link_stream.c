@@ -274,7 +274,10 @@ static void on_header(void *context, const struct xml_node *header)
 	char hex[41], text[80];
 	struct xylem_span id = xml_attribute(header, "id");
 
-	if (!xml_is(header, NS_STREAM, "stream") || id.n == 0 || !handshake_of(link, id, hex)) {
+	if (xml_is(header, NS_STREAM, "stream") && id.n == 0) {
+		return; /* the server's reason follows: Prosody's, where it has no such component */
+	}
+	if (!xml_is(header, NS_STREAM, "stream") || !handshake_of(link, id, hex)) {
 		xylem_reason_set(&link->why, "%s: this is no XMPP component port", link->server);
 		link->ended = true;
 		return;

@@ -99,6 +99,14 @@ class LinkTest(unittest.TestCase):
         driver = self.driver(secret="wrong")
         self.assertIn("not-authorized", driver.until("down"))
 
+    def test_02_a_domain_that_the_server_does_not_have_is_said(self):
+        driver = self.driver(domain="bux.example.com")
+        self.assertRegex(driver.until("down"), r"host-unknown|not-authorized")  # ejabberd: whatever the domain
+
+    def test_02_the_port_of_clients_is_no_component_port(self):
+        driver = self.driver(self.server.client_port)
+        self.assertRegex(driver.until("down"), r"no XMPP component port|invalid-namespace|host-unknown|invalid-xml")
+
     def test_03_barrier_confirms_and_errors_come_before_it(self):
         driver = self.driver()
         driver.until("up")
