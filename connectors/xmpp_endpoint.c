@@ -106,15 +106,14 @@ static void take(struct endpoint *endpoint, const struct xml_node *stanza, const
 		refuse(endpoint, stanza, "modify", "not-acceptable",
 			"this address cannot read encrypted messages: turn encryption off here");
 	} else if (from != NULL) {
-		intake_said(endpoint,
-			&(struct said){ .stanza = stanza,
-				.content = content,
-				.from = from,
-				.source = bare,
-				.key = bare,
-				.type = endpoint->options->type_in,
-				.id = intake_id(stanza),
-				.subject = xml_text(xml_child(stanza, NS_COMPONENT, "subject"), arena) });
+		intake_said(endpoint, &(struct said){ .stanza = stanza,
+					      .content = content,
+					      .from = from,
+					      .source = bare,
+					      .key = bare,
+					      .type = endpoint->options->type_in,
+					      .id = intake_id(stanza),
+					      .subject = xml_text(body_own(stanza, "subject"), arena) });
 	}
 }
 

@@ -61,6 +61,24 @@ static void wrong(struct worker *worker, size_t i, const char *code, const char 
 	delivery_fail(worker->delivery, i, XYLEM_FAILURE_WRONG, code, text);
 }
 
+static const char *resource_of(const char *address)
+{
+	const char *slash = strchr(address, '/');
+	return slash != NULL ? slash : "";
+}
+
+/* Whoever is named twice gets it once. */
+static bool is_listed(const struct recipients *list, const struct recipient *one)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->items[i].bare, one->bare) == 0 &&
+			strcmp(resource_of(list->items[i].address), resource_of(one->address)) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool add(struct worker *worker, struct recipients *list, const char *address, enum delivery_to whose)
 {
 	if (list->n == list->room) {
@@ -78,7 +96,8 @@ static bool add(struct worker *worker, struct recipients *list, const char *addr
 	struct recipient *recipient = &list->items[list->n];
 	recipient->address = address;
 	recipient->whose = whose;
-	list->n += address != NULL && jid_normalise(xylem_span_of(address), recipient->bare);
+	list->n += address != NULL && jid_normalise(xylem_span_of(address), recipient->bare) &&
+		   !is_listed(list, recipient);
 	return address != NULL;
 }
 
@@ -192,7 +211,11 @@ static bool find_recipients(
 	} else if (ok && options->room != NULL) {
 		ok = add(worker, list, options->room, DELIVERY_ROOM);
 	}
-	return ok && (options->address == NULL || add_named(worker, i, list, message));
+	ok = ok && (options->address == NULL || add_named(worker, i, list, message));
+	if (ok && list->n == 0) {
+		wrong(worker, i, "xmpp-address", "the event names no address");
+	}
+	return ok && list->n > 0;
 }
 
 /* --- Who is online ---------------------------------------------------------------- */

@@ -167,20 +167,20 @@ static bool has_language(const struct xml_node *node)
 	return false;
 }
 
-/* Of several, the one in the message's own language; the others are its translations (RFC 6121, 5.2.3). */
-static const struct xml_node *own_body(const struct xml_node *message)
+/* The others are its translations. */
+const struct xml_node *body_own(const struct xml_node *message, const char *name)
 {
-	const struct xml_node *first = xml_child(message, NS_COMPONENT, "body"), *body = first;
+	const struct xml_node *first = xml_child(message, NS_COMPONENT, name), *own = first;
 
-	while (body != NULL && has_language(body)) {
-		body = xml_next(body, NS_COMPONENT, "body");
+	while (own != NULL && has_language(own)) {
+		own = xml_next(own, NS_COMPONENT, name);
 	}
-	return body != NULL ? body : first;
+	return own != NULL ? own : first;
 }
 
 struct xylem_span body_written(const struct xml_node *message, struct xylem_arena *arena)
 {
-	const struct xml_node *body = own_body(message);
+	const struct xml_node *body = body_own(message, "body");
 	size_t start, end;
 
 	if (!body_is_written(message)) {

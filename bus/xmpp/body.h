@@ -14,6 +14,8 @@
  * fallbacks (a file's address) are what there is to read, and stay.
  */
 struct xylem_span body_written(const struct xml_node *message, struct xylem_arena *arena);
+/* The child of that name in the message's own language, of several (RFC 6121, 5.2.3): `body`, `subject`. NULL: none. */
+const struct xml_node *body_own(const struct xml_node *message, const char *name);
 /* Does it have such a body? */
 bool body_is_written(const struct xml_node *message);
 

@@ -51,6 +51,7 @@ WRITTEN = {
     "corrected": ("<body>three and four</body><replace xmlns='urn:xmpp:message-correct:0' id='w-styled'/>",
                   "three and four"),
     "spoiler": ("<spoiler xmlns='urn:xmpp:spoiler:0'/><body>five</body>", "five"),
+    "translation": ("<body xml:lang='de'>sieben</body><body>seven</body>", "seven"),
     "two languages": ("<body xml:lang='en'>six</body><body xml:lang='de'>sechs</body>", "six"),
 }
 

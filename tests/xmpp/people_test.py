@@ -187,7 +187,7 @@ routes:
 
     async def test_21_not_to_anybody(self):
         for jid, code in (("stranger@elsewhere.example", "xmpp-address-refused"), ("@@", "xmpp-address"),
-                          (None, "xmpp-address"), ("bob@example.com.evil.example", "xmpp-address-refused")):
+                          (None, "xmpp-address"), ([], "xmpp-address"), ("bob@example.com.evil.example", "xmpp-address-refused")):
             self.assertEqual(await self.case(self.publish("named", {"jid": jid})), code)
 
     async def test_22_several(self):
@@ -197,6 +197,14 @@ routes:
             self.assertIsNone(body(message))
             event = json.loads(message.find("{urn:xylem:message:0}event")[0].text)
             self.assertEqual(event["data"], ["dave@example.com", "carol@example.com"])
+        self.assertEqual(await self.settled(handle, "both"), "delivered")
+        # Who is named twice gets it once, in whatever case: what comes after it is the next message.
+        self.publish("both", ["dave@example.com", "Dave@Example.com", "dave@example.com"])
+        handle = self.publish("both", ["dave@example.com", "bob@example.com"])
+        for client in (self.dave, self.bob):
+            heard = [(await client.message(of("both"))).get("id") for _ in range(2)]
+            self.assertEqual(len(set(heard)), 2)
+            self.assertEqual(heard[1], f"m-{handle}")
         self.assertEqual(await self.settled(handle, "both"), "delivered")
 
     async def test_23_a_bot_answers(self):
