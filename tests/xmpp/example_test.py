@@ -105,6 +105,10 @@ class ExampleTest(unittest.TestCase):
         self.assertIn(self.github(hook, "issues", issue, identifier="d-2"), (200, 202))
         said = await boss.message(lambda m: m.get("from") == f"dev@{ROOMS}/github" and body(m))
         self.assertEqual(body(said), "bob opened issue #7 of acme/shop: the cart is empty")
+        gone = push | {"head_commit": None, "commits": [], "deleted": True, "ref": "refs/heads/cart"}
+        self.assertIn(self.github(hook, "push", gone, identifier="d-3"), (200, 202))
+        said = await boss.message(lambda m: m.get("from") == f"dev@{ROOMS}/github" and body(m))
+        self.assertEqual(body(said), "ada deleted refs/heads/cart of acme/shop")
         await boss.logout()
 
     async def test_03_pingpong(self):
