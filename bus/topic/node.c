@@ -314,8 +314,17 @@ static void tell_deleted(struct change *change)
 	struct topic_event event = {
 		.kind = TOPIC_EVENT_DELETED, .topic = change->topic, .settings = change->settings
 	};
-	if (change->roster != NULL && change->settings.notify_delete) {
-		topics_tell_roster(change->topics, &event, change->roster);
+	const struct roster *roster = change->roster;
+	if (roster == NULL || !change->settings.notify_delete) {
+		return;
+	}
+	topics_tell_roster(change->topics, &event, change->roster);
+	/* Those, too, who wait for an answer that will not come (8.4.2). */
+	for (size_t i = 0; i < roster->n; i++) {
+		struct topic_recipient one = { .jid = roster->items[i].jid };
+		if (roster->items[i].pending) {
+			topics_tell(change->topics, &event, &one, 1);
+		}
 	}
 }
 

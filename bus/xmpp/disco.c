@@ -325,44 +325,21 @@ static int write_topics(const struct xmpp_request *request, struct xylem_buffer 
 	return error;
 }
 
-struct item_list {
-	const struct xmpp_request *request;
-	struct xylem_buffer *out;
-	size_t most;
-};
-
-/* An item has a name and no node (XEP-0060, 5.5). */
-static bool write_item(void *context, struct xylem_span id, const struct xylem_message *message)
-{
-	struct item_list *list = context;
-
-	xylem_buffer_text(list->out, "<item");
-	xml_write_attribute(list->out, "jid", xylem_span_of(service_options(list->request->service)->domain));
-	xml_write_attribute(list->out, "name", id);
-	xylem_buffer_text(list->out, "/>");
-	return list->out->n < list->most;
-}
-
 static void items_of_node(const struct xmpp_request *request)
 {
 	XYLEM_BUFFER_SCOPED out = { 0 };
 	struct topic_state topic;
-	struct xylem_reason reason;
+	struct xylem_reason reason = { "" };
 
 	if (find_topic(request, &topic) != 0) {
 		request_refuse_code(request, -XYLEM_E_NOT_FOUND, NULL);
 		return;
 	}
-	struct item_list list = { request, &out, link_max_stanza(xmpp_service_link(request->service)) / 2 };
 	disco_open(request, &out, NS_DISCO_ITEMS);
-	const struct topic_query newest = { .backward = true };
-	struct topic_page page;
 	/* Who may see the topic, but not its items, or a topic that keeps none: an empty list. */
 	bool some = topic.settings.persist && topic_check(service_topics(request->service), topic.name,
 						      request->sender, TOPIC_READ) == 0;
-	int error = !some ? 0
-			  : topic_items(service_topics(request->service), topic.name, &newest, write_item,
-				    &list, &page, &reason);
+	int error = some ? pubsub_write_rows(request, topic.name, &out, &reason) : 0;
 	if (error != 0) {
 		request_refuse_code(request, error, reason.text);
 		return;

@@ -270,6 +270,17 @@ static const struct xml_node *find_child(const struct xml_node *pubsub)
 	return child;
 }
 
+/* A second one beside it, which would be passed over in silence; options belong to a subscription. */
+static bool is_alone(const struct xmpp_request *request, const struct xml_node *child)
+{
+	while ((child = xml_next(child, NULL, NULL)) != NULL) {
+		if (find_operation(request, child) != NULL && !xml_is(child, NULL, "options")) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void answer(const struct xmpp_request *request)
 {
 	const struct xml_node *child = find_child(request->payload);
@@ -283,6 +294,8 @@ static void answer(const struct xmpp_request *request)
 	const struct pubsub_operation *operation = child != NULL ? find_operation(request, child) : NULL;
 	if (operation == NULL) {
 		request_refuse_code(request, -XYLEM_E_INVALID, "no such PubSub operation");
+	} else if (!is_alone(request, child)) {
+		request_refuse_code(request, -XYLEM_E_INVALID, "one operation a request");
 	} else {
 		operation->run(request, child);
 	}

@@ -136,6 +136,9 @@ void pubsub_write_item(struct xylem_buffer *out, const struct topic_settings *se
  * answer. What is larger cannot be published by PubSub, and travels without its payload where it is there.
  */
 size_t pubsub_item_most(const struct link *link);
+/* The items of a topic as rows of disco#items, by pages where the request asks for them. Errors as topic_items(). */
+int pubsub_write_rows(const struct xmpp_request *request, const char *name, struct xylem_buffer *out,
+	struct xylem_reason *reason);
 /* A text for those who see nothing else; nothing where the payload has none. */
 void pubsub_write_body(struct xylem_buffer *out, const struct xylem_message *message);
 /* `<event ...><items node=''>ITEM</items></event>` */

@@ -17,6 +17,7 @@
 /* Items as they are to stand in the answer, old to new. */
 struct page {
 	const struct topic_settings *settings;
+	const char *domain; /* rows of disco#items with it as their address; NULL: items */
 	struct xylem_arena *arena;
 	struct xylem_buffer bytes;
 	struct place {
@@ -47,6 +48,20 @@ static void drop_old(struct page *page)
 	}
 }
 
+/* In discovery an item has a name and no node (5.5). */
+static void write_one(
+	struct page *page, struct xylem_span id, const struct xylem_message *message, bool with_payload)
+{
+	if (page->domain == NULL) {
+		pubsub_write_item(&page->bytes, page->settings, message, with_payload);
+		return;
+	}
+	xylem_buffer_text(&page->bytes, "<item");
+	xml_write_attribute(&page->bytes, "jid", xylem_span_of(page->domain));
+	xml_write_attribute(&page->bytes, "name", id);
+	xylem_buffer_text(&page->bytes, "/>");
+}
+
 static bool collect(void *context, struct xylem_span id, const struct xylem_message *message)
 {
 	struct page *page = context;
@@ -63,10 +78,10 @@ static bool collect(void *context, struct xylem_span id, const struct xylem_mess
 	}
 	size_t start = page->bytes.n;
 	page->places[page->n++] = (struct place){ start, xylem_arena_copy(page->arena, id) };
-	pubsub_write_item(&page->bytes, page->settings, message, true);
+	write_one(page, id, message, true);
 	if (page->bytes.n - start > page->most) {
 		xylem_buffer_cut(&page->bytes, start);
-		pubsub_write_item(&page->bytes, page->settings, message, false);
+		write_one(page, id, message, false);
 	}
 	if (!page->forward && page->bytes.n > 4 * page->most) {
 		drop_old(page);
@@ -185,29 +200,37 @@ static bool pass_over(void *context, struct xylem_span id, const struct xylem_me
 
 /* --- The answer ----------------------------------------------------------- */
 
+/* What fits, `close`, and where it is asked for or something is left out, which page it is. */
+static void write_page(const struct page *page, const struct rsm *rsm, const struct topic_page *found,
+	const char *close, struct xylem_buffer *out)
+{
+	size_t first, end;
+
+	fit(page, &first, &end);
+	if (end > first) {
+		size_t at = page->places[first].start;
+		xylem_buffer_append(out, page->bytes.bytes + at, end_of(page, end - 1) - at);
+	}
+	xylem_buffer_text(out, close);
+	if (rsm->asked || page->dropped > 0 || end - first < page->n) {
+		bool some = end > first;
+		rsm_write(out, some ? page->places[first].id : XYLEM_SPAN_NONE,
+			found->index + page->dropped + first,
+			some ? page->places[end - 1].id : XYLEM_SPAN_NONE, found->total);
+	}
+	out->failed = out->failed || page->bytes.failed;
+}
+
 static void answer(const struct xmpp_request *request, const char *name, const struct page *page,
 	const struct rsm *rsm, const struct topic_page *found)
 {
-	size_t first, end;
 	XYLEM_BUFFER_SCOPED out = { 0 };
 
-	fit(page, &first, &end);
 	pubsub_open(request, &out, NS_PUBSUB);
 	xylem_buffer_text(&out, "<items");
 	xml_write_attribute(&out, "node", xylem_span_of(name));
 	xylem_buffer_byte(&out, '>');
-	if (end > first) {
-		size_t at = page->places[first].start;
-		xylem_buffer_append(&out, page->bytes.bytes + at, end_of(page, end - 1) - at);
-	}
-	xylem_buffer_text(&out, "</items>");
-	if (rsm->asked || page->dropped > 0 || end - first < page->n) {
-		bool some = end > first;
-		rsm_write(&out, some ? page->places[first].id : XYLEM_SPAN_NONE,
-			found->index + page->dropped + first,
-			some ? page->places[end - 1].id : XYLEM_SPAN_NONE, found->total);
-	}
-	out.failed = out.failed || page->bytes.failed;
+	write_page(page, rsm, found, "</items>", &out);
 	pubsub_close(request, &out);
 }
 
@@ -251,6 +274,24 @@ static void items(const struct xmpp_request *request, const struct xml_node *ope
 		answer(request, name, &page, &rsm, &found);
 	}
 	page_finish(&page);
+}
+
+int pubsub_write_rows(const struct xmpp_request *request, const char *name, struct xylem_buffer *out,
+	struct xylem_reason *reason)
+{
+	struct rsm rsm;
+	struct topic_page found = { 0 };
+	struct page page = { .domain = service_options(request->service)->domain,
+		.arena = request->arena,
+		.most = pubsub_item_most(xmpp_service_link(request->service)) };
+
+	int error = rsm_read(request->payload, &rsm, request->arena);
+	error = error != 0 ? error : read_page(&page, request, name, NULL, &rsm, &found, reason);
+	if (error == 0) {
+		write_page(&page, &rsm, &found, "", out);
+	}
+	page_finish(&page);
+	return error;
 }
 
 const struct pubsub_operation pubsub_retrieving[] = {

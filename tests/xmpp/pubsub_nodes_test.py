@@ -70,6 +70,17 @@ class NodesTest(pubsub.Case):
         answer = await self.ok(self.bob.iq("get", BUS, f"<query xmlns='{ITEMS}' node='listed'/>"))
         found = [(i.get("jid"), i.get("node"), i.get("name")) for i in answer.iter(f"{{{ITEMS}}}item")]
         self.assertEqual(found, [(BUS, None, "one"), (BUS, None, "two")])
+        # By pages (XEP-0059).
+        for inner, names, index in (("<max>1</max>", ["one"], "0"), ("<max>1</max><after>one</after>", ["two"], "1"),
+                                    ("<max>1</max><before/>", ["two"], "1"), ("<max>0</max>", [], None)):
+            answer = await self.ok(self.bob.iq("get", BUS, f"<query xmlns='{ITEMS}' node='listed'><set xmlns='{RSM}'>"
+                                                           f"{inner}</set></query>"))
+            self.assertEqual([i.get("name") for i in answer.iter(f"{{{ITEMS}}}item")], names)
+            self.assertEqual(answer.findtext(f".//{{{RSM}}}count"), "2")
+            first = answer.find(f".//{{{RSM}}}first")
+            self.assertEqual(None if first is None else first.get("index"), index)
+        await self.refused(self.bob.iq("get", BUS, f"<query xmlns='{ITEMS}' node='listed'><set xmlns='{RSM}'>"
+                                                   "<after>none</after></set></query>"), "cancel/item-not-found")
 
     # --- 2. Creating, configuring, deleting ----------------------------------------
 
@@ -201,6 +212,12 @@ class NodesTest(pubsub.Case):
         self.assertEqual(await self.ids(self.bob, "ending"), [])
         answer = await self.ok(self.get(self.bob, "<subscriptions node='ending'/>"))
         self.assertEqual(list(answer.iter(f"{{{NS}}}subscription")), [])
+
+    async def test_211_who_waits_is_told_of_the_end(self):
+        await self.ok(self.create(self.alice, "waiting", access_model="authorize"))
+        await self.ok(self.subscribe(self.bob, "waiting"))
+        await self.ok(self.delete(self.alice, "waiting"))
+        await self.event(self.bob, lambda e: e[0].tag == f"{{{EVENT}}}delete" and e[0].get("node") == "waiting")
 
     def restart(self, config):
         self.stage.stop_bus()

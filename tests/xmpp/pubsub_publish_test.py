@@ -34,6 +34,10 @@ class PublishTest(pubsub.Case):
                 ((f"<item><a xmlns='u'>{'x' * 200}</a></item>",), "modify/not-acceptable/payload-too-big"),
                 ((f"<item>{payload}</item>",) * 101, "cancel/not-allowed/max-items-exceeded")):
             await self.refused(self.publish(self.alice, "pub", *items), expected)
+        # One operation a request: none is passed over in silence.
+        for second in (f"<publish node='pub'><item>{payload}</item></publish>", "<retract node='pub'><item id='a'/></retract>"):
+            await self.refused(self.set(self.alice, f"<publish node='pub'><item>{payload}</item></publish>{second}"),
+                               "modify/bad-request")
         await self.refused(self.publish(self.bob, "no-such", f"<item>{payload}</item>"), "cancel/item-not-found")
         await self.refused(self.set(self.alice, "<publish><item/></publish>"), "modify/bad-request/nodeid-required")
         await self.ok(self.create(self.alice, "typed", access_model="open", type="u:right"))
