@@ -154,7 +154,7 @@ routes:
 
         def forgetful(peer, iq, batch):
             handles = peer.take(iq, batch)
-            if batch[0].get("ref") not in forgotten:
+            if len(forgotten) < 20 and batch[0].get("ref") not in forgotten:
                 forgotten.add(batch[0].get("ref"))
                 peer.refuse(iq, "wait", "remote-server-timeout")  # as a server says when the other's end is gone
             for _ in range(2):
