@@ -66,7 +66,7 @@ static bool read_configuration(const struct xmpp_request *request, struct topic_
 	const struct xml_node *form = form_find(configure, &cancel);
 
 	/* The node is that of <create/> (8.1.3). */
-	if (xylem_span_present(xml_attribute(configure, "node"))) {
+	if (xml_attribute(configure, "node").n > 0) {
 		request_refuse_code(request, -XYLEM_E_INVALID, "<configure/> beside <create/> has no node");
 		return false;
 	}

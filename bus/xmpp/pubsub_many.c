@@ -5,7 +5,8 @@
  *
  * Smack writes the subscriptions of an owner's request in the namespace of a
  * subscriber's: what they mean is plain, and any is taken. A request in which
- * nothing is understood is an error, since its answer would say that all is done.
+ * nothing is understood is an error, since its answer would say that all is done;
+ * one that says nothing is done at once.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -111,6 +112,13 @@ void many_run(const struct xmpp_request *request, const struct xml_node *operati
 	for (const struct xml_node *item = xml_child(operation, NULL, kind->item); item != NULL;
 		item = xml_next(item, NULL, kind->item)) {
 		n++;
+	}
+	if (xml_child(operation, NULL, NULL) == NULL) {
+		XYLEM_BUFFER_SCOPED out = { 0 };
+		stanza_result_open(&out, request->iq);
+		stanza_result_close(&out);
+		request_answer(request, &out);
+		return;
 	}
 	struct many *many = n > 0 && n <= ENTRIES_MOST ? many_new(request, operation, topic, kind, n) : NULL;
 	if (many == NULL) {

@@ -56,7 +56,7 @@ static const struct pubsub_refusal refusals[] = {
 static bool is_repeated(const struct xml_node *options, const struct xml_node *subscribe, const char *name)
 {
 	struct xylem_span value = xml_attribute(options, name);
-	return !xylem_span_present(value) || xylem_span_equal(value, xml_attribute(subscribe, name));
+	return value.n == 0 || xylem_span_equal(value, xml_attribute(subscribe, name));
 }
 
 /* The options beside the request (6.3.7); NULL: none. False: refused. */

@@ -154,7 +154,9 @@ class PeopleTest(pubsub.Case):
         self.assertEqual(list(listed.iter(f"{{{OWNER}}}subscription")), [])
         # Nothing that could be done is not done in silence.
         for nothing in ("subscriptions", "affiliations"):
-            await self.refused(self.set(self.alice, f"<{nothing} node='manage'/>", OWNER), "modify/bad-request")
+            await self.refused(self.set(self.alice, f"<{nothing} node='manage'><what xmlns='u'/></{nothing}>", OWNER),
+                               "modify/bad-request")
+            await self.ok(self.set(self.alice, f"<{nothing} node='manage'/>", OWNER))  # which is nothing to do
 
     async def test_504_publish_models(self):
         item = "<item><a xmlns='u'/></item>"
