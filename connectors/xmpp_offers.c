@@ -214,7 +214,7 @@ void offers_presence(struct offers *offers, const struct xml_node *presence)
 	}
 	bool asks = false;
 	pthread_mutex_lock(&offers->lock);
-	if (xylem_span_is(type, "unavailable")) {
+	if (xylem_span_is(type, "unavailable") || stanza_is_aside(presence)) {
 		drop(offers, full);
 	} else if (!xylem_span_present(type)) {
 		asks = show(offers, full, caps_of(presence));

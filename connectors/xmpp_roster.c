@@ -230,11 +230,8 @@ static void ask(struct roster *roster, const char *bare)
 /* Somebody's client that gets what is sent to the bare address: no other bus, no negative priority. */
 static bool takes_calls(const struct xml_node *presence)
 {
-	const struct xml_node *priority = xml_child(presence, NS_COMPONENT, "priority");
 	struct xylem_span node = xml_attribute(xml_child(presence, NS_CAPS, "c"), "node");
-	bool negative = priority != NULL && priority->first != NULL && priority->first->text.n > 0 &&
-			priority->first->text.at[0] == '-';
-	return !xylem_span_present(xml_attribute(presence, "type")) && !negative &&
+	return !xylem_span_present(xml_attribute(presence, "type")) && !stanza_is_aside(presence) &&
 	       !xylem_span_is(node, NS_CLIENT_NODE);
 }
 
@@ -294,7 +291,7 @@ void roster_presence(struct roster *roster, const struct xml_node *presence)
 						 : NULL; /* nothing is kept of others */
 		if (contact != NULL && xylem_span_present(jid.resource)) {
 			contact->shows = contact->shows || available;
-			show(contact, jid.resource, available);
+			show(contact, jid.resource, available && !stanza_is_aside(presence));
 		} else if (contact != NULL && !available) {
 			drop_resources(contact);
 		}

@@ -98,7 +98,7 @@ static void answered(void *context, const struct xml_node *answer)
 	xylem_buffer_byte(&to, '\0');
 	/* It may have gone meanwhile. */
 	if (!xylem_buffer_failed(&to) && online_has(presence->online, to.bytes) &&
-		online_set(presence->pictured, bare, from.resource, true)) {
+		online_set(presence->pictured, bare, from.resource, ONLINE_HERE)) {
 		tell_all(presence, bare, to.bytes);
 	}
 }
@@ -129,7 +129,7 @@ void avatar_see(struct presence *presence, const struct xmpp_request *request, b
 		return;
 	}
 	if (!available) {
-		(void)online_set(presence->pictured, request->sender, from.resource, false);
+		(void)online_set(presence->pictured, request->sender, from.resource, ONLINE_NOT);
 		return;
 	}
 	const char *full = xylem_arena_text(request->arena, address);

@@ -12,9 +12,14 @@
 #define RESOURCES_MOST 20000U
 #define FULL_SIZE 3072 /* RFC 7622, 3.1: three parts of at most 1023 bytes */
 
+struct shown {
+	char *address;
+	bool aside;
+};
+
 struct online {
 	pthread_mutex_t lock;
-	char **addresses;
+	struct shown *shown;
 	size_t n, room;
 };
 
@@ -31,7 +36,7 @@ struct online *online_free(struct online *online)
 {
 	if (online != NULL) {
 		online_clear(online);
-		free(online->addresses);
+		free(online->shown);
 		pthread_mutex_destroy(&online->lock);
 		free(online);
 	}
@@ -42,7 +47,7 @@ void online_clear(struct online *online)
 {
 	pthread_mutex_lock(&online->lock);
 	while (online->n > 0) {
-		free(online->addresses[--online->n]);
+		free(online->shown[--online->n].address);
 	}
 	pthread_mutex_unlock(&online->lock);
 }
@@ -54,7 +59,7 @@ static size_t place(const struct online *online, const char *address)
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		if (strcmp(online->addresses[middle], address) < 0) {
+		if (strcmp(online->shown[middle].address, address) < 0) {
 			low = middle + 1;
 		} else {
 			high = middle;
@@ -67,7 +72,7 @@ static size_t place(const struct online *online, const char *address)
 static size_t count(const struct online *online, const char *prefix)
 {
 	size_t n = strlen(prefix), from = place(online, prefix), to = from;
-	while (to < online->n && strncmp(online->addresses[to], prefix, n) == 0) {
+	while (to < online->n && strncmp(online->shown[to].address, prefix, n) == 0) {
 		to++;
 	}
 	return to - from;
@@ -79,17 +84,17 @@ static bool grow(struct online *online)
 		return true;
 	}
 	size_t room = online->room == 0 ? 64 : online->room * 2;
-	char **grown = realloc(online->addresses, room * sizeof(char *));
+	struct shown *grown = realloc(online->shown, room * sizeof(*grown));
 	if (grown == NULL) {
 		return false;
 	}
-	online->addresses = grown;
+	online->shown = grown;
 	online->room = room;
 	return true;
 }
 
 /* Under the lock. */
-static bool add(struct online *online, size_t at, const char *bare, const char *full)
+static bool add(struct online *online, size_t at, const char *bare, const char *full, bool aside)
 {
 	char prefix[FULL_SIZE];
 	snprintf(prefix, sizeof(prefix), "%s/", bare);
@@ -100,17 +105,17 @@ static bool add(struct online *online, size_t at, const char *bare, const char *
 	if (copy == NULL) {
 		return false;
 	}
-	memmove(online->addresses + at + 1, online->addresses + at, (online->n - at) * sizeof(char *));
-	online->addresses[at] = copy;
+	memmove(online->shown + at + 1, online->shown + at, (online->n - at) * sizeof(*online->shown));
+	online->shown[at] = (struct shown){ copy, aside };
 	online->n++;
 	return true;
 }
 
 static void drop(struct online *online, size_t at)
 {
-	free(online->addresses[at]);
+	free(online->shown[at].address);
 	online->n--;
-	memmove(online->addresses + at, online->addresses + at + 1, (online->n - at) * sizeof(char *));
+	memmove(online->shown + at, online->shown + at + 1, (online->n - at) * sizeof(*online->shown));
 }
 
 /* An account that is gone altogether says so from its bare address. Under the lock. */
@@ -125,8 +130,9 @@ static bool drop_all(struct online *online, const char *bare)
 	return n > 0;
 }
 
-bool online_set(struct online *online, const char *bare, struct xylem_span resource, bool available)
+bool online_set(struct online *online, const char *bare, struct xylem_span resource, enum online_as as)
 {
+	bool available = as != ONLINE_NOT;
 	char full[FULL_SIZE];
 	if (strlen(bare) + resource.n + 2 > sizeof(full)) {
 		return false;
@@ -135,10 +141,13 @@ bool online_set(struct online *online, const char *bare, struct xylem_span resou
 		resource.n > 0 ? resource.at : "");
 	pthread_mutex_lock(&online->lock);
 	size_t at = place(online, full);
-	bool there = at < online->n && strcmp(online->addresses[at], full) == 0, changed = false;
+	bool there = at < online->n && strcmp(online->shown[at].address, full) == 0, changed = false;
 	if (available && !there) {
-		changed = add(online, at, bare, full);
-	} else if (!available && there) {
+		changed = add(online, at, bare, full, as == ONLINE_ASIDE);
+	} else if (available) {
+		changed = online->shown[at].aside != (as == ONLINE_ASIDE);
+		online->shown[at].aside = as == ONLINE_ASIDE;
+	} else if (there) {
 		drop(online, at);
 		changed = true;
 	}
@@ -147,6 +156,19 @@ bool online_set(struct online *online, const char *bare, struct xylem_span resou
 	}
 	pthread_mutex_unlock(&online->lock);
 	return changed;
+}
+
+/* Does one of those that begin with `prefix` get what is sent to the bare address? Under the lock. */
+static bool any(const struct online *online, const char *prefix)
+{
+	size_t n = count(online, prefix), from = place(online, prefix);
+
+	for (size_t i = 0; i < n; i++) {
+		if (!online->shown[from + i].aside) {
+			return true;
+		}
+	}
+	return false;
 }
 
 bool online_has(struct online *online, const char *jid)
@@ -160,8 +182,8 @@ bool online_has(struct online *online, const char *jid)
 	snprintf(prefix, sizeof(prefix), "%s/", jid);
 	pthread_mutex_lock(&online->lock);
 	size_t at = place(online, jid);
-	bool found = (at < online->n && strcmp(online->addresses[at], jid) == 0) ||
-		     (bare && count(online, prefix) > 0);
+	bool found = (at < online->n && strcmp(online->shown[at].address, jid) == 0) ||
+		     (bare && any(online, prefix));
 	pthread_mutex_unlock(&online->lock);
 	return found;
 }
@@ -171,11 +193,11 @@ static char *copy_all(struct online *online, const char *prefix, size_t *ret_n)
 {
 	size_t bytes = 0, at = place(online, prefix), n = count(online, prefix);
 	for (size_t i = 0; i < n; i++) {
-		bytes += strlen(online->addresses[at + i]) + 1;
+		bytes += strlen(online->shown[at + i].address) + 1;
 	}
 	char *copy = malloc(bytes + 1), *to = copy;
 	for (size_t i = 0; copy != NULL && i < n; i++) {
-		to = stpcpy(to, online->addresses[at + i]) + 1;
+		to = stpcpy(to, online->shown[at + i].address) + 1;
 	}
 	*ret_n = copy != NULL ? n : 0;
 	return copy;

@@ -17,12 +17,14 @@ struct online;
 struct online *online_new(void);
 struct online *online_free(struct online *online);
 
-/* Takes `from` (bare, normalised, and the resource, which may be absent) in or out. True: that changed something. */
-bool online_set(struct online *online, const char *bare, struct xylem_span resource, bool available);
+/* ASIDE: with a negative priority, it gets only what is sent to its full address (RFC 6121, 8.5.2.1). */
+enum online_as { ONLINE_NOT, ONLINE_HERE, ONLINE_ASIDE };
+/* Takes somebody (bare, normalised, and the resource, which may be absent) in or out. True: that changed something. */
+bool online_set(struct online *online, const char *bare, struct xylem_span resource, enum online_as as);
 /* The link went down: nobody is known to be online. */
 void online_clear(struct online *online);
 
-/* Is this full address, or any resource of this bare one, available? `jid`: as online_set() takes it. */
+/* Is this full address available, or any resource of this bare one that stands not aside? `jid`: as above. */
 bool online_has(struct online *online, const char *jid);
 
 /* Each available resource of a bare address, as a full one; called with a copy, under no lock. */

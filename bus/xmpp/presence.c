@@ -160,7 +160,10 @@ static void see(struct presence *presence, const struct xmpp_request *request, b
 	if (!jid_split(xml_attribute(request->iq, "from"), &from)) {
 		return;
 	}
-	bool changed = online_set(presence->online, request->sender, from.resource, available);
+	enum online_as as = !available                     ? ONLINE_NOT
+			    : stanza_is_aside(request->iq) ? ONLINE_ASIDE
+							   : ONLINE_HERE;
+	bool changed = online_set(presence->online, request->sender, from.resource, as);
 	avatar_see(presence, request, available, changed);
 	if (!available) {
 		tell_face(presence, request);

@@ -71,3 +71,16 @@ bool stanza_error_code(struct xylem_buffer *out, const struct xml_node *request,
 	const struct stanza_error error = { row->xmpp_type, row->xmpp_condition, text, NULL };
 	return stanza_error(out, request, &error);
 }
+
+bool stanza_is_aside(const struct xml_node *presence)
+{
+	const struct xml_node *priority = xml_child(presence, NS_COMPONENT, "priority");
+	struct xylem_span text = priority != NULL && priority->first != NULL ? priority->first->text
+									     : XYLEM_SPAN_NONE;
+	size_t i = 0;
+
+	while (i < text.n && (text.at[i] == ' ' || text.at[i] == '\t' || text.at[i] == '\n')) {
+		i++;
+	}
+	return i < text.n && text.at[i] == '-';
+}

@@ -57,4 +57,7 @@ bool stanza_error(struct xylem_buffer *out, const struct xml_node *request, cons
 /* The same for a code of the error table. */
 bool stanza_error_code(struct xylem_buffer *out, const struct xml_node *request, int code, const char *text);
 
+/* Presence with a negative priority: that client gets only what is sent to its full address (RFC 6121, 8.5.2.1). */
+bool stanza_is_aside(const struct xml_node *presence);
+
 #endif

@@ -176,6 +176,20 @@ routes:
             self.assertEqual(await self.settled(handle, name), "delivered")
         self.assertEqual([m for m in self.bob.received if of("fallback")(m)], [])
 
+    async def test_15_who_stands_aside_is_not_online(self):
+        """A client with a negative priority gets nothing that is sent to the bare address (RFC 6121, 8.5.2.1.1)."""
+        seen = lambda p: p.get("from", "").startswith("carol@") and p.findtext(CLIENT + "priority") == "-1"  # noqa: E731
+        self.carol.send("<presence><priority>-1</priority></presence>")
+        await self.carol.presence(seen)  # and so has the bus: it stands before this in the server's order
+        await self.carol.iq("get", BUS, "<ping xmlns='urn:xmpp:ping'/>")
+        self.assertEqual(await self.settled(self.publish("discard", "not to an agent"), "discard"), "discarded")
+        self.publish("fallback", "to bob instead")
+        self.assertEqual(body(await self.bob.message(of("fallback"))), "to bob instead")
+        self.carol.send("<presence><priority>1</priority></presence>")
+        await self.carol.iq("get", BUS, "<ping xmlns='urn:xmpp:ping'/>")
+        self.publish("fallback", "to carol again")
+        self.assertEqual(body(await self.carol.message(of("fallback"))), "to carol again")
+
     # --- To whom, and what they read ----------------------------------------------------------
 
     async def test_20_an_address_of_the_event(self):

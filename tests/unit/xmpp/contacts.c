@@ -70,7 +70,7 @@ static void each_resource_of_one_person(void **state)
 		char bare[16] = "";
 		size_t n = strcspn(fulls[i], "/");
 		memcpy(bare, fulls[i], n);
-		assert_true(online_set(online, bare, xylem_span_of(fulls[i] + n + 1), true));
+		assert_true(online_set(online, bare, xylem_span_of(fulls[i] + n + 1), ONLINE_HERE));
 	}
 	online_each(online, "a@x", append, text);
 	assert_string_equal(text, "a@x/1 a@x/2 ");
@@ -84,25 +84,32 @@ static void resources_come_and_go(void **state)
 {
 	struct online *online = online_new();
 	struct xylem_span one = XYLEM_SPAN_LITERAL("1"), two = XYLEM_SPAN_LITERAL("2");
-	assert_true(online_set(online, "a@x", one, true));
-	assert_false(online_set(online, "a@x", one, true));
-	assert_true(online_set(online, "a@x", two, true));
+	assert_true(online_set(online, "a@x", one, ONLINE_HERE));
+	assert_false(online_set(online, "a@x", one, ONLINE_HERE));
+	assert_true(online_set(online, "a@x", two, ONLINE_HERE));
 	assert_true(online_has(online, "a@x"));
 	assert_true(online_has(online, "a@x/2"));
 	assert_false(online_has(online, "a@x/3"));
 	/* The beginning of another name is not the same name. */
 	assert_false(online_has(online, "a@"));
 	assert_false(online_has(online, "aa@x"));
-	assert_true(online_set(online, "a@x", one, false));
+	assert_true(online_set(online, "a@x", one, ONLINE_NOT));
+	assert_true(online_has(online, "a@x"));
+	/* Whoever stands aside gets what is sent to his full address only. */
+	assert_true(online_set(online, "a@x", two, ONLINE_ASIDE));
+	assert_false(online_set(online, "a@x", two, ONLINE_ASIDE));
+	assert_false(online_has(online, "a@x"));
+	assert_true(online_has(online, "a@x/2"));
+	assert_true(online_set(online, "a@x", two, ONLINE_HERE));
 	assert_true(online_has(online, "a@x"));
 	/* The account is gone with everything. */
-	assert_true(online_set(online, "a@x", XYLEM_SPAN_NONE, false));
+	assert_true(online_set(online, "a@x", XYLEM_SPAN_NONE, ONLINE_NOT));
 	assert_false(online_has(online, "a@x"));
 	size_t seen = 0;
 	for (size_t i = 0; i < 100; i++) {
 		char resource[16];
 		snprintf(resource, sizeof(resource), "%zu", i);
-		seen += online_set(online, "many@x", xylem_span_of(resource), true);
+		seen += online_set(online, "many@x", xylem_span_of(resource), ONLINE_HERE);
 	}
 	assert_int_equal(seen, 64);
 	online_clear(online);
