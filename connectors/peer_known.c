@@ -49,7 +49,7 @@ struct peer_stream {
 
 struct peer_known {
 	size_t remember;
-	struct peer_stream *streams[PEER_STREAMS_MAX];
+	struct peer_stream *streams[PEER_STREAMS_ALL];
 	size_t n;
 };
 
@@ -276,15 +276,30 @@ struct peer_known *peer_known_free(struct peer_known *known)
 	return NULL;
 }
 
-/* The place for a new stream; NULL: all are in use. */
-static struct peer_stream **place_for(struct peer_known *known, int64_t now_us)
+static bool is_of(const struct peer_stream *stream, struct xylem_span peer)
 {
-	if (known->n < PEER_STREAMS_MAX) {
+	return strncmp(stream->name, peer.at, peer.n) == 0 && stream->name[peer.n] == '/';
+}
+
+/*
+ * The place for a new stream of the peer; NULL: all are in use. What one peer
+ * names takes no place from another, as long as there are no 32 peers.
+ */
+static struct peer_stream **place_for(struct peer_known *known, struct xylem_span peer, int64_t now_us)
+{
+	struct peer_stream **oldest = NULL;
+	size_t own = 0;
+	for (size_t i = 0; i < known->n; i++) {
+		own += is_of(known->streams[i], peer);
+	}
+	if (own < PEER_STREAMS_MAX && known->n < PEER_STREAMS_ALL) {
 		return &known->streams[known->n++];
 	}
-	struct peer_stream **oldest = &known->streams[0];
-	for (size_t i = 1; i < known->n; i++) {
-		oldest = known->streams[i]->used_us < (*oldest)->used_us ? &known->streams[i] : oldest;
+	for (size_t i = 0; i < known->n; i++) {
+		bool may_go = own < PEER_STREAMS_MAX || is_of(known->streams[i], peer);
+		if (may_go && (oldest == NULL || known->streams[i]->used_us < (*oldest)->used_us)) {
+			oldest = &known->streams[i];
+		}
 	}
 	if ((*oldest)->used_us > now_us - PEER_STREAM_KEPT_US) {
 		return NULL;
@@ -318,7 +333,7 @@ int peer_known_stream(struct peer_known *known, struct xylem_span peer, struct x
 		}
 	}
 	struct peer_stream *made = stream_new(name, known->remember);
-	struct peer_stream **place = made ? place_for(known, now_us) : NULL;
+	struct peer_stream **place = made ? place_for(known, peer, now_us) : NULL;
 	if (!place) {
 		int error = made ? -XYLEM_E_LIMIT : -XYLEM_E_MEMORY;
 		stream_free(made);
@@ -470,7 +485,7 @@ static int read_stream(struct reader *reader, struct peer_known *known)
 static int read_all(struct reader *reader, struct peer_known *known, struct xylem_position *ret_from)
 {
 	uint64_t streams;
-	if (!get_position(reader, ret_from) || !get(reader, &streams) || streams > PEER_STREAMS_MAX) {
+	if (!get_position(reader, ret_from) || !get(reader, &streams) || streams > PEER_STREAMS_ALL) {
 		return -XYLEM_E_DAMAGED;
 	}
 	int error = 0;

@@ -15,8 +15,9 @@
  *
  * A name is kept as the first 128 bits of its SHA-256.
  */
-#define PEER_STREAMS_MAX 32                    /* of one address; the one unused for longest gives way, */
+#define PEER_STREAMS_MAX 32                    /* of one peer; its own unused for longest gives way, */
 #define PEER_STREAM_KEPT_US (86400000000 * 30) /* if it was unused for so long; else a new one is refused */
+#define PEER_STREAMS_ALL 1024                  /* of all peers that an address has heard of, the same way */
 #define PEER_CALLS_MAX 64                      /* kept of one stream: as many as a lane has workers */
 
 struct peer_known;

@@ -254,7 +254,8 @@ static int take_up(struct arrival *arrival, struct landing *landing, struct xyle
 	int error = peer_known_stream(
 		in->known, xylem_span_of(arrival->sender), batch->stream, clock_wall_us(), &landing->stream);
 	if (error == -XYLEM_E_LIMIT) {
-		xylem_reason_set(reason, "%d streams are in use at this address", PEER_STREAMS_MAX);
+		xylem_reason_set(
+			reason, "%d streams of one bus are in use at this address", PEER_STREAMS_MAX);
 	}
 	if (error) {
 		return error;

@@ -90,6 +90,14 @@ static void streams_are_bounded(void **state)
 	}
 	struct xylem_span peer = XYLEM_SPAN_LITERAL("bus.a.test"), more = XYLEM_SPAN_LITERAL("more");
 	assert_int_equal(peer_known_stream(known, peer, more, NOW + 1000, &stream), -XYLEM_E_LIMIT);
+	/* Another peer has its own, also one whose name begins in the same way. */
+	for (int i = 0; i < PEER_STREAMS_MAX; i++) {
+		snprintf(name, sizeof(name), "route-%d", i);
+		stream_of(known, "bus.a.test.example", name);
+		stream_of(known, "bus.b.test", name);
+	}
+	assert_int_equal(peer_known_stream(known, peer, more, NOW + 1000, &stream), -XYLEM_E_LIMIT);
+	stream_of(known, "bus.b.test", "route-0");
 	assert_int_equal(peer_known_stream(known, peer, more, NOW + PEER_STREAM_KEPT_US + 1000, &stream), 0);
 	peer_known_free(known);
 }
