@@ -207,10 +207,28 @@ static void visit_leaves(const json_t *object, leaf_visit visit, void *context)
 	}
 }
 
+struct text_leaves {
+	struct xylem_buffer *out;
+	const struct operation *operation;
+};
+
 static void text_leaf(void *context, const char *name, const json_t *value)
 {
-	struct xylem_buffer *out = context;
-	if (!is_nothing(value) && out->n < ANSWER_TEXT) {
+	const struct text_leaves *leaves = context;
+	const struct column *columns = columns_of(leaves->operation->name, name);
+	struct xylem_buffer *out = leaves->out;
+	size_t i;
+	const json_t *row;
+	if (is_nothing(value) || out->n >= ANSWER_TEXT) {
+		return;
+	}
+	if (columns && json_is_array(value)) {
+		json_array_foreach(value, i, row)
+		{
+			write_row(out, row, columns);
+			xylem_buffer_byte(out, '\n');
+		}
+	} else {
 		xylem_buffer_format(out, "%s: ", name);
 		answer_write_value(out, value, COLUMN_TEXT);
 		xylem_buffer_byte(out, '\n');
@@ -267,7 +285,8 @@ void answer_write_text(
 	} else if (brief && columns_summary(operation->name)) {
 		write_summary(out, answer, columns_summary(operation->name));
 	} else {
-		visit_leaves(answer, text_leaf, out);
+		struct text_leaves leaves = { out, operation };
+		visit_leaves(answer, text_leaf, &leaves);
 	}
 	if (!xylem_buffer_failed(out) && out->n > 0 && out->bytes[out->n - 1] == '\n') {
 		xylem_buffer_cut(out, out->n - 1);

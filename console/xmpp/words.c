@@ -257,8 +257,15 @@ static int read_rest(struct reading *reading, size_t i)
 	struct xylem_span text = one_word ? reading->tokens->at[i] : rest(reading->tokens, i);
 	struct xylem_reason why;
 	size_t offset;
-	if (!one_word && data && form_is_data(option) && xylem_json_check(text, &offset, &why) == 0) {
-		option = data;
+	if (!one_word && data && form_is_data(option)) {
+		bool json = xylem_json_check(text, &offset, &why) == 0;
+		if (!json && text.at[0] == '{') {
+			/* Quotation marks that a phone has made typographic, above all. */
+			xylem_reason_set(
+				reading->reason, "%s. For text that begins so: data_text=...", why.text);
+			return -XYLEM_E_INVALID;
+		}
+		option = json ? data : option;
 	}
 	int error = set(reading, option, text);
 	return error ? error : one_word ? 1 : (int)(reading->tokens->n - i);

@@ -93,7 +93,11 @@ class ChatTest(Operated):
         await self.say(self.ops, f"replay {number}")
         await self.until("resolved", lambda: [c for c in self.cases("resolved") if c["case"] == number])
         handle = self.publish({"price": 1})
-        self.assertIn(handle, await self.say(self.vera, f"show {handle}"))
+        await self.delivered(handle)
+        shown = await self.say(self.vera, f"show {handle}")
+        self.assertIn(handle, shown)
+        self.assertRegex(shown, r"(?m)^orders/out: delivered")
+        self.assertIn("not valid JSON", await self.say(self.ops, f"publish shop {{\u201cprice\u201d: 5}}"))
 
     async def test_05_publish(self):
         answer = await self.say(self.ops, 'publish topic:orders type=t {"held": 3}')
