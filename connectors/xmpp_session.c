@@ -30,8 +30,10 @@
 
 #include <base/clock.h>
 #include <base/jid.h>
+#include <xmpp/acked.h>
 
-#define BARRIER_US (20 * SECOND_US)
+#define BARRIER_US (20 * SECOND_US) /* without its return, or any progress, the connection is given up */
+#define BARRIER_MOST_US (120 * SECOND_US)
 #define LOGIN_US (15 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 2)
 #define BACKOFF_MAX_US (60 * SECOND_US)
@@ -143,14 +145,27 @@ static bool push(struct session *session)
 	return true;
 }
 
+/* A slow line may have much to carry before the ping, and then goes on; but not for ever. */
+static bool is_silent(struct session *session, int64_t now)
+{
+	int64_t waited = now - session->barrier_us;
+	uint64_t acked = session->fd < 0 || waited < SECOND_US ? session->acked : acked_bytes(session->fd);
+
+	if (acked != session->acked) {
+		session->acked = acked;
+		session->moved_us = now;
+	}
+	return waited >= BARRIER_US && (now - session->moved_us >= BARRIER_US || waited >= BARRIER_MOST_US);
+}
+
 static void check_time(struct session *session)
 {
 	int64_t now = clock_mono_us();
 
 	pthread_mutex_lock(&session->lock);
-	bool silent = session->logged_in && outbox_barrier_out(session->outbox) &&
-		      now - session->barrier_us >= BARRIER_US;
+	bool out = session->logged_in && outbox_barrier_out(session->outbox);
 	pthread_mutex_unlock(&session->lock);
+	bool silent = out && is_silent(session, now);
 	if (silent || (!session->logged_in && now - session->began_us >= LOGIN_US)) {
 		snprintf(session->hint, sizeof(session->hint), "%s",
 			silent ? "no answer to a ping for 20 s" : "no login within 15 s");

@@ -50,7 +50,8 @@ struct session {
 	struct xylem_buffer piece;
 	bool ended;
 	bool logged_in;
-	int64_t backoff_us, began_us, up_us, heard_us, barrier_us;
+	int64_t backoff_us, began_us, up_us, heard_us, barrier_us, moved_us;
+	uint64_t acked; /* bytes that the server's kernel has taken, as of `moved_us` */
 	uint64_t pings;
 	char barrier_id[32];
 	char blame[40];

@@ -114,6 +114,7 @@ int link_enqueue(struct link *link, struct xylem_span stanza, const struct outbo
 	if (track != NULL && link->since_barrier++ == 0) {
 		link->oldest_us = clock_mono_us();
 	}
+	link->since_bytes += stanza.n;
 	bool waits = track != NULL && track->more && outbox_queued_bytes(link->outbox) < MORE_ENOUGH;
 	if (!link->woken && !link->writable_wanted && !waits) {
 		link->woken = true;

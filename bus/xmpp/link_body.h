@@ -30,6 +30,7 @@ struct request {
 struct link_barrier {
 	char id[LINK_ID_SIZE];
 	int64_t sent_us;
+	uint64_t end; /* bytes of the connection, up to the barrier's last */
 };
 
 struct link {
@@ -56,7 +57,7 @@ struct link {
 	bool stopping, flush, woken;
 	bool writable_wanted; /* the socket is full: EPOLLOUT wakes the thread, and nothing else needs to */
 	int64_t drain_until_us;
-	size_t since_barrier;
+	size_t since_barrier, since_bytes;
 	int64_t oldest_us;   /* when the first tracked stanza without a barrier was sent */
 	const void *calling; /* context of the callback under way */
 	struct request *requests;
@@ -69,6 +70,9 @@ struct link {
 	struct stream *stream;
 	bool ended;
 	int64_t up_since_us, received_us, phase_until_us, backoff_us;
+	uint64_t written,
+		acked;    /* bytes of this connection: given to the kernel, taken by the other side's */
+	int64_t moved_us; /* when what is before the first barrier last went on */
 	struct link_barrier barriers[OUTBOX_BARRIERS]; /* those under way, in the order of the outbox */
 	size_t barrier_count;
 	char stream_error[40];

@@ -18,6 +18,7 @@
 #include <base/clock.h>
 #include <base/reason.h>
 #include <xylem/log.h>
+#include <xmpp/acked.h>
 #include <xmpp/link_body.h>
 #include <xmpp/socket.h>
 #include <xmpp/stanza.h>
@@ -26,10 +27,11 @@
 
 #define CONNECT_US (5 * SECOND_US)
 #define HANDSHAKE_US (15 * SECOND_US)
-#define BARRIER_US (10 * SECOND_US) /* without its return the connection is given up */
+#define BARRIER_US (10 * SECOND_US) /* without its return, or any progress, the connection is given up */
 #define BARRIER_AGE_US SECOND_US
 #define BARRIER_COUNT 100U
-#define BARRIER_MORE 128U /* stanzas behind one that is under way for which another goes out */
+#define BARRIER_MORE 128U /* stanzas behind one that is under way for which another goes out, */
+#define BARRIER_BYTES ((size_t)256 * 1024) /* or bytes */
 #define IDLE_US (30 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 5)
 #define BACKOFF_MAX_US (10 * SECOND_US)
@@ -63,20 +65,23 @@ static void barrier_send(struct link *link, int64_t now)
 		return;
 	}
 	barrier->sent_us = now;
+	barrier->end = link->written + outbox_left_bytes(link->outbox);
 	link->barrier_count++;
-	link->since_barrier = 0;
+	link->since_barrier = link->since_bytes = 0;
 	link->flush = false;
 }
 
 static void barrier_consider(struct link *link, int64_t now)
 {
-	bool asked = link->flush || link->since_barrier >= BARRIER_COUNT ||
+	bool many = link->since_barrier >= BARRIER_MORE ||
+		    (link->since_barrier > 0 && link->since_bytes >= BARRIER_BYTES);
+	bool asked = link->flush || many || link->since_barrier >= BARRIER_COUNT ||
 		     (link->since_barrier > 0 && now - link->oldest_us >= BARRIER_AGE_US);
 	bool idle = now - link->received_us >= IDLE_US;
 
 	if (outbox_barrier_out(link->outbox)) {
 		/* In a long queue several, so that its beginning is confirmed while the server reads on. */
-		if (link->since_barrier >= BARRIER_MORE && outbox_barrier_room(link->outbox)) {
+		if (many && outbox_barrier_room(link->outbox)) {
 			barrier_send(link, now);
 		}
 		return;
@@ -85,8 +90,31 @@ static void barrier_consider(struct link *link, int64_t now)
 		barrier_send(link, now);
 	} else if (!outbox_barrier_due(link->outbox)) {
 		link->flush = false;
-		link->since_barrier = 0;
+		link->since_barrier = link->since_bytes = 0;
 	}
+}
+
+/*
+ * Has the first one no answer in time? A slow server, or a slow line before it, may have much to read before: the
+ * time runs from when it went on last. What comes behind the barrier says nothing about it. Under the lock.
+ */
+static bool barrier_overdue(struct link *link, int64_t now)
+{
+	const struct link_barrier *first = &link->barriers[0];
+
+	if (link->barrier_count == 0) {
+		return false;
+	}
+	int64_t since = first->sent_us > link->moved_us ? first->sent_us : link->moved_us;
+	if (now - since < SECOND_US) {
+		return false;
+	}
+	uint64_t acked = acked_bytes(link->fd);
+	if (acked != link->acked && link->acked < first->end) {
+		link->moved_us = since = now;
+	}
+	link->acked = acked;
+	return now - since >= BARRIER_US;
 }
 
 /* Calls back for what is settled, outside of the lock. */
@@ -134,6 +162,7 @@ static void barriers_back(struct link *link, size_t n)
 	}
 	link->barrier_count -= n;
 	memmove(link->barriers, link->barriers + n, link->barrier_count * sizeof(link->barriers[0]));
+	link->moved_us = clock_mono_us();
 	/* Suspects go one by one, each with a barrier of its own. */
 	link->flush = link->flush || outbox_barrier_due(link->outbox);
 	pthread_mutex_unlock(&link->lock);
@@ -266,6 +295,7 @@ static void send_now(struct link *link, const char *text)
 			&link->why, "%s: %s", link->server, n < 0 ? strerror(errno) : "cannot write");
 		link->ended = true;
 	}
+	link->written += n > 0 ? (size_t)n : 0;
 }
 
 static void on_header(void *context, const struct xml_node *header)
@@ -374,6 +404,7 @@ static void write_some(struct link *link)
 		}
 		pthread_mutex_lock(&link->lock);
 		outbox_written(link->outbox, sent > 0 ? (size_t)sent : 0);
+		link->written += sent > 0 ? (size_t)sent : 0;
 		if (link_has_room(link)) {
 			pthread_cond_broadcast(&link->room);
 		}
@@ -406,7 +437,7 @@ static int64_t tick(struct link *link)
 		}
 	} else {
 		barrier_consider(link, now);
-		if (link->barrier_count > 0 && now - link->barriers[0].sent_us >= BARRIER_US) {
+		if (barrier_overdue(link, now)) {
 			xylem_reason_set(&link->why, "%s: no answer to a ping for 10 s", link->server);
 			link->ended = true;
 		}
@@ -458,7 +489,8 @@ static bool begin(struct link *link)
 		return false;
 	}
 	set_full(link, false);
-	link->received_us = clock_mono_us();
+	link->written = link->acked = 0;
+	link->received_us = link->moved_us = clock_mono_us();
 	link->phase_until_us = link->received_us + HANDSHAKE_US;
 	set_phase(link, PHASE_HEADER);
 	send_now(link, header.bytes);
@@ -516,7 +548,7 @@ static void end_stream(struct link *link)
 		link->outbox, was_up && caused_by_stanza(link->stream_error) ? link->stream_error : NULL);
 	link->phase = PHASE_DOWN;
 	link->barrier_count = 0;
-	link->since_barrier = 0;
+	link->since_barrier = link->since_bytes = 0;
 	link->state.failures++;
 	metric_set(link->up, 0);
 	link->state.since_us = was_up ? clock_wall_us() : link->state.since_us;

@@ -562,6 +562,11 @@ size_t outbox_queued_bytes(const struct outbox *outbox)
 	return outbox->queued_bytes;
 }
 
+size_t outbox_left_bytes(const struct outbox *outbox)
+{
+	return outbox->queued_bytes - outbox->head_written;
+}
+
 size_t outbox_unconfirmed(const struct outbox *outbox)
 {
 	return outbox->unconfirmed;

@@ -82,6 +82,7 @@ void outbox_abandon(struct outbox *outbox, int error);
 void outbox_forget(struct outbox *outbox, const void *context);
 
 size_t outbox_queued_bytes(const struct outbox *outbox);
+size_t outbox_left_bytes(const struct outbox *outbox); /* the same without what of the first is written */
 size_t outbox_unconfirmed(const struct outbox *outbox);
 size_t outbox_held_bytes(const struct outbox *outbox); /* memory of all that is kept */
 uint64_t outbox_resent(const struct outbox *outbox);

@@ -216,6 +216,17 @@ class LinkTest(unittest.TestCase):
         self.assertEqual(driver.until("settled", 2), ["settled less ok - -", "settled just ok - -"])
         self.assertEqual(driver.state()["connects"], "1")
 
+    def test_12_a_slow_line(self):
+        """What takes longer than a ping may is not given up as long as it goes on."""
+        proxy = Relay(self.server.component_port, rate=128 * 1024)
+        self.addCleanup(proxy.close)
+        driver = self.driver(port=proxy.port)
+        driver.until("up")
+        driver.tell(*[f"send s{i} nobody@example.com normal 50000" for i in range(48)], "flush")
+        settled = driver.until("settled", 48, 120)
+        self.assertEqual([line.split(" ")[1] for line in settled], [f"s{i}" for i in range(48)])
+        self.assertEqual((driver.state()["connects"], driver.state()["resent"]), ("1", "0"))
+
 
 if __name__ == "__main__":
     tap.run(LinkTest)

@@ -2,15 +2,21 @@
 """A TCP relay that can be cut, to lose a connection without touching the server, and can lose parts of what it says."""
 import socket
 import threading
+import time
 
 
 class Relay:
-    def __init__(self, target=None, swallows=None):
-        """`swallows`: a compiled pattern over bytes; what matches it on the way from the server is lost while `.swallow`
+    def __init__(self, target=None, swallows=None, rate=None):
+        """`rate`: bytes a second that it takes from the client, as a slow line. `swallows`: a compiled pattern over bytes; what matches it on the way from the server is lost while `.swallow`
         is set."""
         self.target, self.pairs = target, []
         self.swallows, self.swallow = swallows, threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.rate = rate
+        self.listener = socket.socket()
+        if rate:  # and no more than it needs waits in the kernel
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(128)
         self.port = self.listener.getsockname()[1]
         self.deaf = threading.Event()  # set: what comes from the server is lost
         threading.Thread(target=self._accept, daemon=True).start()
@@ -37,6 +43,8 @@ class Relay:
                     data = self.swallows.sub(b"", data)
                 if not (from_server and self.deaf.is_set()):
                     sink.sendall(data)
+                if self.rate and not from_server:
+                    time.sleep(len(data) / self.rate)
         except OSError:
             pass
         for one in (source, sink):
