@@ -101,7 +101,8 @@ static int check_owner(sqlite3 *database, const struct change *change, struct xy
 
 static int write_affiliation(sqlite3 *database, struct change *change, struct xylem_reason *reason)
 {
-	int error = change->flag ? check_owner(database, change, reason) : 0;
+	int error = change_check_topic(database, change, reason);
+	error = error == 0 && change->flag ? check_owner(database, change, reason) : error;
 	if (error != 0) {
 		return error;
 	}

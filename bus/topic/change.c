@@ -51,6 +51,30 @@ int change_run(
 	return catalogue_step_done(database, statement, reason);
 }
 
+static bool is_declared(const struct change *change)
+{
+	pthread_mutex_lock(&change->topics->lock);
+	const struct node *node = topics_find(change->topics, change->topic);
+	bool declared = node != NULL && node->declared != NULL;
+	pthread_mutex_unlock(&change->topics->lock);
+	return declared;
+}
+
+int change_check_topic(sqlite3 *database, const struct change *change, struct xylem_reason *reason)
+{
+	if (is_declared(change)) {
+		return 0;
+	}
+	sqlite3_stmt *statement = catalogue_statement(
+		database, "SELECT 1 FROM topics WHERE name = ?1 AND creator IS NOT NULL", reason);
+	if (statement == NULL) {
+		return -XYLEM_E_IO;
+	}
+	sqlite3_bind_text(statement, 1, change->topic, -1, SQLITE_STATIC);
+	int step = catalogue_step_row(database, statement, reason);
+	return step == 1 ? 0 : step == 0 ? -XYLEM_E_NOT_FOUND : step;
+}
+
 static int work(sqlite3 *database, void *context, struct xylem_reason *reason)
 {
 	struct change *change = context;

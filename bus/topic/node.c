@@ -129,14 +129,8 @@ static int write_node(sqlite3 *database, struct change *change, struct xylem_rea
 /* Of two who make it at once, the second sees it here. */
 static int check_unmade(sqlite3 *database, const struct change *change, struct xylem_reason *reason)
 {
-	sqlite3_stmt *statement = catalogue_statement(
-		database, "SELECT 1 FROM topics WHERE name = ?1 AND creator IS NOT NULL", reason);
-	if (statement == NULL) {
-		return -XYLEM_E_IO;
-	}
-	sqlite3_bind_text(statement, 1, change->topic, -1, SQLITE_STATIC);
-	int step = catalogue_step_row(database, statement, reason);
-	return step == 1 ? -XYLEM_E_CONFLICT : step;
+	int error = change_check_topic(database, change, reason);
+	return error == 0 ? -XYLEM_E_CONFLICT : error == -XYLEM_E_NOT_FOUND ? 0 : error;
 }
 
 static int write_created(sqlite3 *database, struct change *change, struct xylem_reason *reason)

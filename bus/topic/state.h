@@ -228,6 +228,12 @@ int change_submit(struct change *change);
 int change_run(
 	sqlite3 *database, const char *sql, const char *topic, const char *jid, struct xylem_reason *reason);
 
+/*
+ * Within a change that adds to a topic: is it still there? Of a topic that was deleted
+ * before, in the same transaction maybe, nothing may be left. -XYLEM_E_NOT_FOUND.
+ */
+int change_check_topic(sqlite3 *database, const struct change *change, struct xylem_reason *reason);
+
 /* The teller: a thread that says what is not an item, and ends subscriptions at their time. */
 int teller_start(struct topics *topics, struct xylem_reason *reason);
 void teller_stop(struct topics *topics);

@@ -87,7 +87,8 @@ int subscription_write(sqlite3 *database, struct change *change, struct xylem_re
 		"INSERT INTO subscriptions (topic, jid, subid, state, options, created_us, expires_us) "
 		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET state = ?4, options = ?5, "
 		"expires_us = ?7";
-	int error = write_row(database, change, change->flag ? first : any, reason);
+	int error = change_check_topic(database, change, reason);
+	error = error != 0 ? error : write_row(database, change, change->flag ? first : any, reason);
 	change->flag = change->flag && sqlite3_changes(database) == 0;
 	return error;
 }

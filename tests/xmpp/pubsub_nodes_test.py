@@ -213,6 +213,21 @@ class NodesTest(pubsub.Case):
         answer = await self.ok(self.get(self.bob, "<subscriptions node='ending'/>"))
         self.assertEqual(list(answer.iter(f"{{{NS}}}subscription")), [])
 
+    async def test_212_nothing_is_left_of_what_is_deleted(self):
+        """Not of those either who came while it went."""
+        for i in range(5):
+            await self.ok(self.create(self.alice, "brief", access_model="open"))
+            answers = await asyncio.gather(
+                self.delete(self.alice, "brief"), self.subscribe(self.bob, "brief"),
+                self.affiliate(self.alice, "brief", (self.carol.bare, "owner")))
+            self.assertEqual(answers[0].get("type"), "result")
+            await self.ok(self.create(self.root, "brief", access_model="open"))
+            listed = await self.ok(self.get(self.root, "<affiliations node='brief'/>", OWNER))
+            self.assertEqual([a.get("jid") for a in listed.iter(f"{{{OWNER}}}affiliation")], [self.root.bare])
+            listed = await self.ok(self.get(self.root, "<subscriptions node='brief'/>", OWNER))
+            self.assertEqual(list(listed.iter(f"{{{OWNER}}}subscription")), [])
+            await self.ok(self.delete(self.root, "brief"))
+
     async def test_211_who_waits_is_told_of_the_end(self):
         await self.ok(self.create(self.alice, "waiting", access_model="authorize"))
         await self.ok(self.subscribe(self.bob, "waiting"))
