@@ -217,6 +217,14 @@ bool peer_stream_next(const struct peer_stream *stream, struct xylem_span call, 
 	return known && known->next == number;
 }
 
+void peer_stream_break(struct peer_stream *stream, struct peer_name name)
+{
+	const struct call *call = call_find(stream, name);
+	if (call) {
+		stream->calls[call - stream->calls].next = 0;
+	}
+}
+
 void peer_stream_took(struct peer_stream *stream, struct xylem_span call, uint32_t number, bool broken)
 {
 	struct peer_name name = peer_name_of(call);

@@ -34,15 +34,18 @@ struct peer_known *peer_known_free(struct peer_known *known);
 int peer_known_stream(struct peer_known *known, struct xylem_span peer, struct xylem_span stream,
 	int64_t now_us, struct peer_stream **ret_stream);
 
-/* Is the batch the next of its call? Number 1 begins the call. */
-bool peer_stream_next(const struct peer_stream *stream, struct xylem_span call, uint32_t number);
-/* It was taken: the next number is due. `broken`: no further batch of the call is taken. */
-void peer_stream_took(struct peer_stream *stream, struct xylem_span call, uint32_t number, bool broken);
-
+/* The name of an event, or of a call. */
 struct peer_name {
 	unsigned char bytes[16];
 };
 struct peer_name peer_name_of(struct xylem_span ref);
+
+/* Is the batch the next of its call? Number 1 begins the call. */
+bool peer_stream_next(const struct peer_stream *stream, struct xylem_span call, uint32_t number);
+/* What was taken did not get to the disk: no further batch of the call is taken. */
+void peer_stream_break(struct peer_stream *stream, struct peer_name call);
+/* It was taken: the next number is due. `broken`: no further batch of the call is taken. */
+void peer_stream_took(struct peer_stream *stream, struct xylem_span call, uint32_t number, bool broken);
 
 enum peer_verdict {
 	PEER_NEW,

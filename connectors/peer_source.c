@@ -30,6 +30,7 @@ struct landing {
 	struct peer_source *in;
 	struct deferred *deferred;
 	struct peer_stream *stream;
+	struct peer_name call;
 	struct landing *newer;   /* on its way to the disk behind this one */
 	struct landing *waiting; /* batches of repeats only, of what is with this one or before it */
 	struct landing *next;    /* of those that wait with it */
@@ -162,6 +163,7 @@ static void on_journaled(void *context, int error, const struct xylem_receipt *r
 	settle(landing, error, receipts);
 	if (error) {
 		fail_repeats(landing, error);
+		peer_stream_break(landing->stream, landing->call); /* what follows would be before it */
 	}
 	remove_from_way(in, landing);
 	struct landing *waiting = landing->waiting;
@@ -340,6 +342,7 @@ static void land(struct arrival *arrival, struct landing *landing)
 		return;
 	}
 	count_events(arrival, landing);
+	landing->call = peer_name_of(batch->call);
 	peer_stream_took(landing->stream, batch->call, batch->number, landing->code[0] != '\0');
 	if (arrival->fresh_count > 0) {
 		set_out(in, landing);

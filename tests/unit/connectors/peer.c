@@ -115,6 +115,13 @@ static void batches_of_a_call_come_in_order(void **state)
 	assert_false(peer_stream_next(stream, other, 2));
 	peer_stream_took(stream, call, 2, true);
 	assert_false(peer_stream_next(stream, call, 3));
+	peer_stream_took(stream, call, 1, false);
+	peer_stream_break(stream, peer_name_of(call)); /* it did not get to the disk */
+	assert_false(peer_stream_next(stream, call, 2));
+	peer_stream_break(stream, peer_name_of(XYLEM_SPAN_LITERAL("never heard of")));
+	assert_true(peer_stream_next(stream, call, 1));
+	peer_stream_took(stream, call, 2, true);
+	assert_false(peer_stream_next(stream, call, 3));
 	peer_stream_took(stream, other, 1, false);
 	for (int i = 0; i < PEER_CALLS_MAX - 1; i++) { /* so many others; `d` is the oldest then, but kept */
 		char name[32];
