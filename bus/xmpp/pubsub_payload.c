@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include <xylem/json.h>
 #include <xmpp/payload.h>
 #include <xmpp/pubsub.h>
 #include <xmpp/stream.h>
@@ -30,7 +31,6 @@ static bool is_xml(struct xylem_span type)
 
 struct reading {
 	struct xylem_buffer *out, *title;
-	struct xylem_arena *arena;
 	unsigned elements;
 	bool failed;
 };
@@ -41,6 +41,26 @@ static void ignore_header(void *context, const struct xml_node *header)
 
 static void ignore_end(void *context)
 {
+}
+
+/* The words of a title, which may be XHTML (RFC 4287, 3.1.1.3). */
+static void write_words(const struct xml_node *title, struct xylem_buffer *out)
+{
+	const struct xml_node *node = title->first;
+
+	while (node != NULL) {
+		if (!xylem_span_present(node->name)) {
+			xylem_buffer_span(out, node->text);
+		}
+		if (node->first != NULL) {
+			node = node->first;
+			continue;
+		}
+		while (node != title && node->next == NULL) {
+			node = node->parent;
+		}
+		node = node == title ? NULL : node->next;
+	}
 }
 
 static void take_element(void *context, const struct xml_node *element, int violation)
@@ -55,7 +75,7 @@ static void take_element(void *context, const struct xml_node *element, int viol
 					       ? xml_child(element, NS_ATOM, "title")
 					       : NULL;
 	if (reading->title != NULL && title != NULL) {
-		xylem_buffer_span(reading->title, xml_text(title, reading->arena));
+		write_words(title, reading->title);
 	}
 }
 
@@ -81,14 +101,12 @@ bool payload_write_xml(
 	if (!is_xml(message->datacontenttype)) {
 		return false;
 	}
-	struct reading reading = { .out = out, .title = title, .arena = xylem_arena_new(0) };
+	struct reading reading = { .out = out, .title = title };
 	struct stream *stream = stream_new(message->data.n + sizeof(HEADER) + 64, &events, &reading);
-	bool read = reading.arena != NULL && stream != NULL &&
-		    stream_feed(stream, XYLEM_SPAN_LITERAL(HEADER), &reason) == 0 &&
+	bool read = stream != NULL && stream_feed(stream, XYLEM_SPAN_LITERAL(HEADER), &reason) == 0 &&
 		    stream_feed(stream, skip_declaration(message->data), &reason) == 0 &&
 		    stream_feed(stream, XYLEM_SPAN_LITERAL("</stream:stream>"), &reason) == 0;
 	stream_free(stream);
-	xylem_arena_free(reading.arena);
 	read = read && !reading.failed && reading.elements == 1;
 	if (!read) {
 		xylem_buffer_cut(out, before);
@@ -211,7 +229,7 @@ void pubsub_write_body(struct xylem_buffer *out, const struct xylem_message *mes
 	size_t at;
 
 	if (payload_write_xml(message, &xml, &title)) {
-		xylem_buffer_span(&text, cut(xylem_buffer_borrow(&title)));
+		xylem_buffer_span(&text, cut(xylem_json_trim(xylem_buffer_borrow(&title))));
 	} else {
 		xylem_buffer_span(&text, cut(message->type));
 		xylem_buffer_text(&text, message->subject.n > 0 ? " " : "");

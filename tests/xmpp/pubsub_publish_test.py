@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.xmpp import pubsub, stage  # noqa: E402
+from tests.xmpp.client import body  # noqa: E402
 from tests.xmpp.pubsub import ATOM, BUS, EVENT, JSON, NS, OWNER, canonical, fields, form  # noqa: E402
 
 # What makes an XML payload hard to pass on: names, prefixes, no namespace, CDATA, entities, four bytes.
@@ -113,6 +114,12 @@ class PublishTest(pubsub.Case):
         for needed in ("id", "updated", "published", "author"):
             self.assertIsNotNone(made.find(f"{{{ATOM}}}{needed}"))
         await self.refused(self.publish(self.alice, "feed", "<item><a xmlns='u'/></item>"), "modify/bad-request/invalid-payload")
+        # The text beside it is the title, also where that is XHTML (as in XEP-0472).
+        await self.ok(self.subscribe(self.dave, "feed", include_body="1"))
+        title = ("<title type='xhtml'> <div xmlns='http://www.w3.org/1999/xhtml'><p>at the <strong>Café <em>N.</em></strong>"
+                 " now</p></div> </title>")
+        await self.ok(self.publish(self.alice, "feed", f"<item id='rich'><entry xmlns='{ATOM}'>{title}</entry></item>"))
+        self.assertEqual(body(await self.told(self.dave, "feed", "rich")), "at the Café N. now")
 
     async def test_606_publish_options(self):
         def options(**values):
