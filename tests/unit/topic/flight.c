@@ -99,7 +99,9 @@ static void append_all(struct place *place, struct stream *stream)
 	}
 }
 
-static struct stream *stream_new(struct place *place)
+#define PATIENT ((int64_t)60000000) /* longer than anything takes here */
+
+static struct stream *stream_new(struct place *place, int64_t timeout_us)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
 	struct xylem_reason reason = { "" };
@@ -120,7 +122,7 @@ static struct stream *stream_new(struct place *place)
 	topics_attach(place->topics, &stream->outlet);
 	topics_make_current(place->topics);
 	check(topic_fanout.open(NULL, NULL, &instance, &reason), &reason);
-	check(topic_fanout.sink_open(instance, 200000, &stream->worker, &reason), &reason);
+	check(topic_fanout.sink_open(instance, timeout_us, &stream->worker, &reason), &reason);
 	return stream;
 }
 
@@ -164,7 +166,7 @@ static void assert_sent_once_in_order(const struct stream *stream, size_t n)
 static void what_is_on_its_way_is_not_sent_again(void **state)
 {
 	struct place *place = *state;
-	struct stream *stream = stream_new(place);
+	struct stream *stream = stream_new(place, PATIENT);
 	stream->face.slow = 800;
 	assert_int_equal(deliver(stream, 0, STREAM), STREAM - 800);
 	assert_int_equal(stream->results[STREAM - 800].failure, XYLEM_NOT_TRIED);
@@ -181,7 +183,7 @@ static void what_is_on_its_way_is_not_sent_again(void **state)
 static void what_does_not_come_again_is_forgotten(void **state)
 {
 	struct place *place = *state;
-	struct stream *stream = stream_new(place);
+	struct stream *stream = stream_new(place, PATIENT);
 	stream->face.slow = 800;
 	assert_int_equal(deliver(stream, 0, STREAM), STREAM - 800);
 	stream->face.slow = 0;
@@ -194,7 +196,7 @@ static void what_does_not_come_again_is_forgotten(void **state)
 static void few_are_waited_for(void **state)
 {
 	struct place *place = *state;
-	struct stream *stream = stream_new(place);
+	struct stream *stream = stream_new(place, 3000000); /* the last one is waited for so long */
 	stream->face.slow = 1;
 	assert_int_equal(deliver(stream, 0, 10), 9);
 	assert_int_equal(stream->results[9].failure, XYLEM_FAILURE_DOWN);
@@ -208,7 +210,7 @@ static void few_are_waited_for(void **state)
 static void a_worker_that_ends_leaves_nothing(void **state)
 {
 	struct place *place = *state;
-	struct stream *stream = stream_new(place);
+	struct stream *stream = stream_new(place, PATIENT);
 	stream->face.slow = 800;
 	assert_int_equal(deliver(stream, 0, STREAM), STREAM - 800);
 	assert_int_equal(stream->face.open_count, 800);
