@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client of npm exchanges messages with endpoints: npm_test.py XYLEMD prosody|ejabberd
 
-`npm ci` puts @xmpp/client, in the versions of tests/xmpp/npm/package-lock.json, into a folder that git ignores.
+`npm ci` puts xmpp.js, in the versions of tests/xmpp/npm/package-lock.json, into a folder that git ignores.
 """
 import asyncio
 import fcntl
@@ -21,7 +21,7 @@ def install():
     """Once, also when the tests of both servers run at the same time."""
     with open(NPM / ".lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (NPM / "node_modules/@xmpp/client/package.json").exists():
+        if not (NPM / "node_modules/@xmpp/client-core/package.json").exists():
             subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=NPM, check=True,
                            timeout=240, stdout=subprocess.DEVNULL)
 
