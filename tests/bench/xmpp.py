@@ -158,11 +158,11 @@ def fanout(programs, folder, scale):
             with World(programs, folder, kind) as world:
                 world.subscribe(subscribers)
                 world.rate(1, subscribers)  # the first touches every page
-                rate, spent = world.rate(items, subscribers)
+                turns = [(world.ceiling(items, subscribers), world.rate(items, subscribers)) for _ in range(3)]
                 memory = world.bus.memory_mb("VmHWM")
-                ceiling = world.ceiling(items, subscribers)
-            yield Figure("xmpp", f"{kind}: one item to {subscribers:,} subscribers", rate, "/s", ceiling, RAW, spent,
-                         f"{items} items; bus at most {memory:.0f} MB resident")
+            sockets, measured = zip(*turns)
+            yield beside(f"{kind}: one item to {subscribers:,} subscribers", measured, sockets, items,
+                         f"bus at most {memory:.0f} MB resident")
 
 
 TURNS = 5
