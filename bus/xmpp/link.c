@@ -17,8 +17,8 @@
  * size and characters, because one bad byte closes the stream for everybody;
  * no callback is called with the lock held.
  *
- * Here is what other threads call; the thread itself is link_stream.c, our own
- * requests are link_request.c, our answers link_answer.c. What is not here: what stanzas mean (service.c),
+ * Here is what other threads call; the thread itself is link_stream.c, its
+ * barriers are link_barrier.c, our own requests are link_request.c, our answers link_answer.c. What is not here: what stanzas mean (service.c),
  * TLS (the server's component port belongs on loopback or into a tunnel).
  */
 #include <assert.h>

@@ -10,7 +10,7 @@
 #include <xmpp/outbox.h>
 #include <xmpp/stream.h>
 
-/* The inside of the link, for its own files only: link.c, link_answer.c, link_request.c, link_stream.c. */
+/* The inside of the link, for its own files only: link.c and link_*.c. */
 
 #define LINK_MAGIC 0x6c696e6bU
 #define SECOND_US ((int64_t)1000000)
@@ -92,6 +92,20 @@ void requests_forget(struct link *link, const void *context);
 void requests_expire(struct link *link, int64_t now, bool all);
 /* An IQ result or error: was it one of ours? On the link's thread. */
 bool requests_answered(struct link *link, const struct xml_node *iq);
+
+/* --- link_barrier.c, on the link's thread */
+/* Under the lock. */
+void barrier_send(struct link *link, int64_t now);
+/* Sends one if it is time. Under the lock. */
+void barrier_consider(struct link *link, int64_t now);
+/* When to consider it next; `next` if nothing waits for one. Under the lock. */
+int64_t barrier_next(const struct link *link, int64_t next);
+/* Has the first one no answer in time? Under the lock. */
+bool barrier_overdue(struct link *link, int64_t now);
+/* Was the stanza one that came back? What it covers is told. */
+bool barrier_take(struct link *link, const struct xml_node *stanza);
+/* Calls back for what is settled. */
+void barrier_settle(struct link *link);
 
 /* --- link_stream.c: the link's thread. */
 void *link_run(void *link);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The link's thread: connecting, the handshake, reading, writing, barriers,
- * and what follows when a stream ends. What it does with the outbox it does
+ * The link's thread: connecting, the handshake, reading, writing, and what
+ * follows when a stream ends. What it does with the outbox it does
  * under the lock; callbacks are called outside of it.
  */
 #include <assert.h>
@@ -18,7 +18,6 @@
 #include <base/clock.h>
 #include <base/reason.h>
 #include <xylem/log.h>
-#include <xmpp/acked.h>
 #include <xmpp/link_body.h>
 #include <xmpp/socket.h>
 #include <xmpp/stanza.h>
@@ -27,12 +26,6 @@
 
 #define CONNECT_US (5 * SECOND_US)
 #define HANDSHAKE_US (15 * SECOND_US)
-#define BARRIER_US (10 * SECOND_US) /* without its return, or any progress, the connection is given up */
-#define BARRIER_AGE_US SECOND_US
-#define BARRIER_COUNT 100U
-#define BARRIER_MORE 128U /* stanzas behind one that is under way for which another goes out, */
-#define BARRIER_BYTES ((size_t)256 * 1024) /* or bytes */
-#define IDLE_US (30 * SECOND_US)
 #define BACKOFF_US (SECOND_US / 5)
 #define BACKOFF_MAX_US (10 * SECOND_US)
 #define STEADY_US (2 * SECOND_US) /* up for this long: the next backoff starts small again */
@@ -44,129 +37,6 @@ static void set_phase(struct link *link, enum phase phase)
 	pthread_mutex_lock(&link->lock);
 	link->phase = phase;
 	pthread_mutex_unlock(&link->lock);
-}
-
-/* --- Barriers ------------------------------------------------------------ */
-
-/* Queues a barrier. Under the lock. */
-static void barrier_send(struct link *link, int64_t now)
-{
-	XYLEM_BUFFER_SCOPED iq = { 0 };
-	struct link_barrier *barrier = &link->barriers[link->barrier_count];
-
-	link_id(link, barrier->id);
-	xylem_buffer_format(&iq,
-		"<iq type='get' id='%s' from='%s' to='%s'><ping xmlns='urn:xmpp:ping'/></iq>", barrier->id,
-		link->domain, link->domain);
-	/* So that it is read whole whatever piece it ends in: outbox.c, spaces_behind(). */
-	xylem_buffer_format(&iq, "%*s", (int)iq.n, "");
-	if (xylem_buffer_failed(&iq) || outbox_barrier(link->outbox, xylem_buffer_borrow(&iq)) != 0) {
-		link->ended = true;
-		return;
-	}
-	barrier->sent_us = now;
-	barrier->end = link->written + outbox_left_bytes(link->outbox);
-	link->barrier_count++;
-	link->since_barrier = link->since_bytes = 0;
-	link->flush = false;
-}
-
-static void barrier_consider(struct link *link, int64_t now)
-{
-	bool many = link->since_barrier >= BARRIER_MORE ||
-		    (link->since_barrier > 0 && link->since_bytes >= BARRIER_BYTES);
-	bool asked = link->flush || many || link->since_barrier >= BARRIER_COUNT ||
-		     (link->since_barrier > 0 && now - link->oldest_us >= BARRIER_AGE_US);
-	bool idle = now - link->received_us >= IDLE_US;
-
-	if (outbox_barrier_out(link->outbox)) {
-		/* In a long queue several, so that its beginning is confirmed while the server reads on. */
-		if (many && outbox_barrier_room(link->outbox)) {
-			barrier_send(link, now);
-		}
-		return;
-	}
-	if ((asked && outbox_barrier_due(link->outbox)) || idle) {
-		barrier_send(link, now);
-	} else if (!outbox_barrier_due(link->outbox)) {
-		link->flush = false;
-		link->since_barrier = link->since_bytes = 0;
-	}
-}
-
-/*
- * Has the first one no answer in time? A slow server, or a slow line before it, may have much to read before: the
- * time runs from when it went on last. What comes behind the barrier says nothing about it. Under the lock.
- */
-static bool barrier_overdue(struct link *link, int64_t now)
-{
-	const struct link_barrier *first = &link->barriers[0];
-
-	if (link->barrier_count == 0) {
-		return false;
-	}
-	int64_t since = first->sent_us > link->moved_us ? first->sent_us : link->moved_us;
-	if (now - since < SECOND_US) {
-		return false;
-	}
-	uint64_t acked = acked_bytes(link->fd);
-	if (acked != link->acked && link->acked < first->end) {
-		link->moved_us = since = now;
-	}
-	link->acked = acked;
-	return now - since >= BARRIER_US;
-}
-
-/* Calls back for what is settled, outside of the lock. */
-static void settle(struct link *link)
-{
-	link_confirmed done;
-	void *context;
-	struct link_outcome outcome;
-
-	pthread_mutex_lock(&link->lock);
-	while (outbox_settled(link->outbox, &done, &context, &outcome)) {
-		link->state.refused += outcome.error == -XYLEM_E_UNPROCESSABLE ? 1 : 0;
-		link->calling = context;
-		pthread_mutex_unlock(&link->lock);
-		done(context, &outcome);
-		pthread_mutex_lock(&link->lock);
-		link->calling = NULL;
-		pthread_cond_broadcast(&link->quiet);
-	}
-	pthread_cond_broadcast(&link->room);
-	pthread_mutex_unlock(&link->lock);
-}
-
-/* Which of those under way it is, from 1 on; 0: none. */
-static size_t barrier_of(const struct link *link, const struct xml_node *stanza)
-{
-	if (!xml_is(stanza, NS_COMPONENT, "iq") ||
-		!xylem_span_is(xml_attribute(stanza, "from"), link->domain)) {
-		return 0;
-	}
-	for (size_t i = 0; i < link->barrier_count; i++) {
-		if (xylem_span_is(xml_attribute(stanza, "id"), link->barriers[i].id)) {
-			return i + 1;
-		}
-	}
-	return 0;
-}
-
-/* The first `n` of those under way: what is behind has passed what is before. */
-static void barriers_back(struct link *link, size_t n)
-{
-	pthread_mutex_lock(&link->lock);
-	for (size_t i = 0; i < n; i++) {
-		outbox_barrier_back(link->outbox);
-	}
-	link->barrier_count -= n;
-	memmove(link->barriers, link->barriers + n, link->barrier_count * sizeof(link->barriers[0]));
-	link->moved_us = clock_mono_us();
-	/* Suspects go one by one, each with a barrier of its own. */
-	link->flush = link->flush || outbox_barrier_due(link->outbox);
-	pthread_mutex_unlock(&link->lock);
-	settle(link);
 }
 
 /* --- What comes in ------------------------------------------------------- */
@@ -234,9 +104,7 @@ static void take_stanza(struct link *link, const struct xml_node *stanza, int vi
 	struct xylem_span type = xml_attribute(stanza, "type");
 	bool answer = iq && (xylem_span_is(type, "result") || xylem_span_is(type, "error"));
 
-	size_t back = barrier_of(link, stanza);
-	if (back > 0) {
-		barriers_back(link, back);
+	if (barrier_take(link, stanza)) {
 		return;
 	}
 	if (answer) {
@@ -441,10 +309,7 @@ static int64_t tick(struct link *link)
 			xylem_reason_set(&link->why, "%s: no answer to a ping for 10 s", link->server);
 			link->ended = true;
 		}
-		/* While one is out the next one waits for it, however old what it will cover is. */
-		if (link->since_barrier > 0 && !outbox_barrier_out(link->outbox)) {
-			next = link->oldest_us + BARRIER_AGE_US;
-		}
+		next = barrier_next(link, next);
 	}
 	if (link->stopping && (outbox_queued_bytes(link->outbox) == 0 || now >= link->drain_until_us)) {
 		link->ended = true;
@@ -557,7 +422,7 @@ static void end_stream(struct link *link)
 	pthread_cond_broadcast(&link->room);
 	pthread_mutex_unlock(&link->lock);
 	requests_expire(link, 0, true);
-	settle(link);
+	barrier_settle(link);
 	if (was_up && clock_mono_us() - link->up_since_us >= STEADY_US) {
 		link->backoff_us = 0;
 	}
@@ -624,6 +489,6 @@ void *link_run(void *context)
 	pthread_mutex_lock(&link->lock);
 	outbox_abandon(link->outbox, -XYLEM_E_STOPPING);
 	pthread_mutex_unlock(&link->lock);
-	settle(link);
+	barrier_settle(link);
 	return NULL;
 }
