@@ -240,4 +240,24 @@ static inline void file_flip(const char *path, uint64_t at)
 	close(file);
 }
 
+static inline int64_t in_seconds(int64_t seconds)
+{
+	return clock_mono_us() + seconds * 1000000;
+}
+
+/* Retention and notices happen on the commit thread, beside what a call waits for. */
+static inline void until_state(struct journal *journal, bool (*reached)(const struct journal_state *state))
+{
+	struct journal_state now;
+	int64_t deadline = in_seconds(60);
+	struct journal_waiter *waiter = journal_waiter_new(journal);
+	journal_state(journal, &now);
+	while (!reached(&now)) {
+		assert_true(clock_mono_us() < deadline);
+		journal_wait(waiter, at_offset(UINT64_MAX), clock_mono_us() + 1000);
+		journal_state(journal, &now);
+	}
+	journal_waiter_free(waiter);
+}
+
 #endif
